@@ -1,0 +1,71 @@
+"""A socketpair between the arbiter and one worker. Messages in both directions; EOF means the other side died.
+
+A stream socket with a JSON object per line rather than SOCK_SEQPACKET, which macOS does not have.
+Both ends are non-blocking: the arbiter must never wait for a worker. What the kernel's buffer does
+not take is kept and sent with the next call.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from hybrid.contract.messages import Message, decode, encode
+
+
+class Channel:
+    """One end. `fileno()` is for the owner's event loop; `receive()` when it is readable."""
+
+    __slots__ = ("_in", "_out", "_socket", "is_open")
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._socket = sock
+        self._in = b""
+        self._out = b""
+        self.is_open = True
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """Two connected ends, close-on-exec."""
+        left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        return cls(left), cls(right)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def send(self, message: Message) -> None:
+        """Queue and try to send; never blocks, never raises: a dead peer shows as EOF on receive()."""
+        self._out += encode(message)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what an earlier call could not. No-op when nothing waits."""
+        while self._out and self.is_open:
+            try:
+                sent = self._socket.send(self._out)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self._out = b""
+                return
+            self._out = self._out[sent:]
+
+    def receive(self) -> list[Message]:
+        """The complete messages that have arrived; after EOF, `is_open` is False."""
+        while True:
+            try:
+                data = self._socket.recv(65536)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.is_open = False
+                break
+            self._in += data
+        *lines, self._in = self._in.split(b"\n")
+        return [message for line in lines if (message := decode(line)) is not None]
+
+    def close(self) -> None:
+        self.is_open = False
+        self._socket.close()

@@ -1,0 +1,52 @@
+"""From the name in `--worker-class` to the class, without importing any worker.
+
+Ours are strings, so that `hybrid` never imports `hybrid_workers`; third parties register theirs
+with the entry-point group "hybrid.workers"; a dotted path needs no registration.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import cast
+
+from hybrid.contract.worker import Worker
+from hybrid.errors import SettingsError
+
+GROUP = "hybrid.workers"
+
+BUILT_IN = {
+    "sync": "hybrid_workers.sync:SyncWorker",
+    "gthread": "hybrid_workers.gthread:GThreadWorker",
+    "gevent": "hybrid_workers.gevent:GeventWorker",
+    "asgi": "hybrid_workers.asgi:AsgiWorker",
+}
+
+
+def reference(name: str) -> str:
+    """The "module:attribute" behind a worker class name. Raises SettingsError for an unknown plain name."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            return entry.value
+    module, separator, attribute = name.replace(":", ".").rpartition(".")
+    if separator:
+        return f"{module}:{attribute}"
+    known = ", ".join(["auto", *BUILT_IN, *(entry.name for entry in entry_points(group=GROUP))])
+    raise SettingsError(f"worker class {name!r} is not known; choose one of {known}, or give a dotted path")
+
+
+def load(name: str) -> type[Worker]:
+    """Import the worker class behind a name. Raises SettingsError saying what is missing and how to get it."""
+    module, _, attribute = reference(name).partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ImportError as error:
+        extra = "; install it with: pip install 'hybrid-arbiter[gevent]'" if error.name == "gevent" else ""
+        raise SettingsError(f"worker class {name!r} cannot be imported from {module}: {error}{extra}") from error
+    except AttributeError as error:
+        raise SettingsError(f"worker class {name!r}: module {module} has no attribute {attribute!r}") from error
+    if not all(callable(getattr(found, method, None)) for method in ("boot", "serve", "stop")):
+        raise SettingsError(f"worker class {name!r} has no boot(), serve() and stop(); see docs/workers.md for what a worker is")
+    return cast("type[Worker]", found)  # structural: the three methods were just checked

@@ -1,0 +1,137 @@
+"""The shared-memory table that workers write and the arbiter reads.
+
+One anonymous mapping, made before the first fork; one row per slot, written only by the child in that
+slot. Every counter is one aligned 8-byte word and every write to it one store, so that a reader sees
+the old value or the new one; no lock and no syscall, hence readable while every worker is saturated,
+blocked or stopped. Pages that no row uses are never touched and cost nothing.
+
+A row also holds the requests in flight, one cell each: what a worker was doing when it died.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+ROW_BYTES = 32 * 1024
+CELL_BYTES = 256
+_CELLS_AT = 4096
+CELLS = (ROW_BYTES - _CELLS_AT) // CELL_BYTES
+
+_CELL = struct.Struct("=dH30s14s200s")  # started (monotonic), length of target, client, method, target
+
+
+class Word(IntEnum):
+    """The 8-byte words at the head of a row, by index. Times are float seconds of the monotonic clock."""
+
+    PID = 0
+    GENERATION = 1
+    STAGE = 2
+    BEAT = 3
+    """Float: when the worker last proved that it is alive."""
+    REQUESTS = 4
+    """Requests answered since boot."""
+    ACTIVE = 5
+    """Requests in the application now."""
+    CONNECTIONS = 6
+    """Open client connections now."""
+    ACCEPTED = 7
+    ERRORS = 8
+    """Responses with a 5xx status."""
+    STARTED = 9
+    """Float: when the row was taken."""
+    CAPACITY = 10
+    """How many requests it can take at once; 0 = unknown."""
+    LOOP_LAG = 11
+    """Float: the event loop's last measured lateness in seconds (asgi)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """One request that a worker had begun and not ended."""
+
+    started: float
+    method: str
+    target: str
+    client: str
+
+
+class ScoreRow:
+    """One slot's row. The worker in the slot writes; anybody who shares the mapping may read."""
+
+    __slots__ = ("_base", "_free", "_map", "floats", "words")
+
+    def __init__(self, memory: mmap.mmap, slot: int) -> None:
+        self._map = memory
+        self._base = slot * ROW_BYTES
+        head = memoryview(memory)[self._base : self._base + _CELLS_AT]
+        self.words: memoryview[int] = head.cast("q")
+        self.floats: memoryview[float] = head.cast("d")
+        self._free: list[int] = []
+
+    def take(self, pid: int, generation: int, now: float) -> None:
+        """Make the row this child's: clears what the last child left. Called in the child, before boot."""
+        self._map[self._base : self._base + ROW_BYTES] = bytes(ROW_BYTES)
+        self._free = [self._base + _CELLS_AT + index * CELL_BYTES for index in reversed(range(CELLS))]
+        self.words[Word.PID] = pid
+        self.words[Word.GENERATION] = generation
+        self.floats[Word.STARTED] = now
+        self.floats[Word.BEAT] = now
+
+    def beat(self, now: float) -> None:
+        """Stamp the proof of life."""
+        self.floats[3] = now
+
+    def begin(self, now: float, method: str, target: bytes, client: str) -> int:
+        """Note a request in flight. Returns the cell for `end()`; -1 when all cells are taken.
+
+        Target, client and method are cut to 200, 30 and 14 bytes. Not thread-safe without the GIL.
+        """
+        if not self._free:
+            return -1
+        cell = self._free.pop()
+        _CELL.pack_into(
+            self._map, cell, now, len(target), client.encode("latin-1", "replace"), method.encode("latin-1", "replace"), target
+        )
+        return cell
+
+    def end(self, cell: int) -> None:
+        """The request of this cell is over."""
+        if cell >= 0:
+            self._map[cell : cell + 8] = _ZERO
+            self._free.append(cell)
+
+    def in_flight(self) -> list[InFlight]:
+        """The requests under way, oldest first. For a live row a snapshot that may miss one or show one too many."""
+        found = []
+        for index in range(CELLS):
+            started, length, client, method, target = _CELL.unpack_from(self._map, self._base + _CELLS_AT + index * CELL_BYTES)
+            if started:
+                found.append(
+                    InFlight(
+                        started=started,
+                        method=method.rstrip(b"\0").decode("latin-1"),
+                        target=target[:length].decode("latin-1"),
+                        client=client.rstrip(b"\0").decode("latin-1"),
+                    )
+                )
+        return sorted(found, key=lambda request: request.started)
+
+
+_ZERO = bytes(8)
+
+
+class Scoreboard:
+    """The whole table. Made by the arbiter before it forks; children inherit the mapping."""
+
+    def __init__(self, rows: int = 1024) -> None:
+        self.rows = rows
+        self._map = mmap.mmap(-1, rows * ROW_BYTES)
+
+    def row(self, slot: int) -> ScoreRow:
+        """The row of a slot. Raises IndexError outside 0 <= slot < rows."""
+        if not 0 <= slot < self.rows:
+            raise IndexError(f"slot {slot} outside a scoreboard of {self.rows} rows")
+        return ScoreRow(self._map, slot)

@@ -1,0 +1,70 @@
+"""The seam between the arbiter and every worker class, ours or a third party's.
+
+A worker's life, driven by `hybrid_workers.child.run_worker` in the forked child:
+
+    worker = WorkerClass(context)     cheap; may refuse settings (SettingsError)
+    worker.boot()                     import the app, lifespan startup; AppLoadError, WorkerBootError
+    -> Ready on the channel
+    worker.serve()                    accept and answer until told to stop and drained
+    -> exit code 0
+
+`stop()` is called on the main thread, from a signal handler or the channel's EOF, at any moment
+between those calls: it records and wakes, nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hybrid.contract.channel import Channel
+from hybrid.contract.scoreboard import ScoreRow
+from hybrid.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A bound, listening, non-blocking socket. `address` is how it is shown: "http://127.0.0.1:8000", "unix:/run/a.sock"."""
+
+    socket: socket.socket
+    address: str
+
+    @property
+    def is_unix(self) -> bool:
+        return self.socket.family == socket.AF_UNIX
+
+
+@dataclass(slots=True)
+class WorkerContext:
+    """Everything that a worker is given. Owned by the child process; never shared with another worker."""
+
+    settings: Settings
+    pool: str
+    slot: int
+    generation: int
+    arbiter_pid: int
+    listeners: tuple[Listener, ...]
+    channel: Channel
+    row: ScoreRow
+    log: logging.Logger
+    pool_size: int = 1
+    """How many workers the pool has: `wsgi.multiprocess` is `pool_size > 1`."""
+    boot_started: float = field(default=0.0)
+    """Monotonic seconds at fork."""
+
+
+class Worker(Protocol):
+    """What `hybrid_workers.child` drives. Structural: a third-party class need not inherit anything."""
+
+    def __init__(self, context: WorkerContext) -> None: ...
+
+    def boot(self) -> None:
+        """Load the application and whatever must be up before the first accept. Blocks."""
+
+    def serve(self) -> None:
+        """Serve until stopped. Returns when drained or when the graceful time is over."""
+
+    def stop(self, *, graceful: bool) -> None:
+        """Ask `serve()` to end: `graceful` finishes what is under way, else drop it. Must not block."""
