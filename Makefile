@@ -1,0 +1,69 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both set up what they need.
+
+# The first of these that is Python 3.11 or newer; or say it: make PYTHON=/opt/python3.13/bin/python3 setup
+ifndef PYTHON
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+endif
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test test-slow check lint types arch bench docs format clean
+
+help:
+	@echo "make demo       set up, then serve the example FastAPI and Django applications until Ctrl-C"
+	@echo "make test       set up, then run the tests"
+	@echo "make test-slow  the slow ones: crash loops, upgrades, signals under load"
+	@echo "make check      lint types arch test: what must hold before a push"
+	@echo "make bench      measure against other servers; see benchmarks/README.md"
+	@echo "make docs       write docs/settings.md from the settings table"
+	@echo "make format     format the code and sort the imports"
+
+setup: $(STAMP)
+
+# Keyed on pyproject.toml: a second `make setup` does nothing, a changed dependency installs again.
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found (tried python3, python3.14 ... python3.11); give one: make PYTHON=/path/to/python3 setup" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing hybrid and its development tools into $(VENV) (a minute or two the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python examples/demo.py
+
+# TESTS narrows it: make test TESTS=tests/unit
+test: setup
+	$(BIN)/python -m pytest $(TESTS)
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow tests
+
+check: lint types arch test
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+arch: setup
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# ARGS are the harness's own: make bench ARGS="--questions hello_wsgi --servers 'hybrid*,gunicorn-sync'"
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: setup
+	$(BIN)/python -m hybrid.settings.docs > docs/settings.md
+
+clean:
+	rm -rf $(VENV) benchmarks/.venv-peers build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
