@@ -1,0 +1,60 @@
+"""Field names: which ones mean something to a server, and a bounded memory of the ones seen.
+
+The same few dozen names come with every request. Lower-casing, checking and classifying each of them
+anew costs more than everything else done with a header, so a name is looked up by its exact bytes. The
+table is bounded, because its keys come from the network.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Field(IntEnum):
+    """What a request field means to the server; PLAIN fields are only carried."""
+
+    PLAIN = 0
+    HOST = 1
+    CONTENT_LENGTH = 2
+    TRANSFER_ENCODING = 3
+    CONNECTION = 4
+    EXPECT = 5
+    UPGRADE = 6
+    FORWARDED = 7
+    """Any field by which a proxy speaks of the client: only believed from a trusted peer."""
+    UNDERSCORE = 8
+    """A name with an underscore: in a WSGI environ it cannot be told from one with a dash."""
+
+
+_MEANING = {
+    b"host": Field.HOST,
+    b"content-length": Field.CONTENT_LENGTH,
+    b"transfer-encoding": Field.TRANSFER_ENCODING,
+    b"connection": Field.CONNECTION,
+    b"expect": Field.EXPECT,
+    b"upgrade": Field.UPGRADE,
+    b"forwarded": Field.FORWARDED,
+    b"x-forwarded-for": Field.FORWARDED,
+    b"x-forwarded-proto": Field.FORWARDED,
+    b"x-forwarded-protocol": Field.FORWARDED,
+    b"x-forwarded-ssl": Field.FORWARDED,
+    b"x-forwarded-host": Field.FORWARDED,
+    b"x-forwarded-port": Field.FORWARDED,
+    b"x-forwarded-prefix": Field.FORWARDED,
+}
+
+_MOST = 1024
+_LONGEST = 64
+
+KNOWN: dict[bytes, tuple[bytes, int]] = {}
+"""Name as received -> (lower-cased name, Field). Read it directly on the hot path; `learn()` on a miss."""
+
+
+def learn(name: bytes) -> tuple[bytes, int]:
+    """The entry for a name not yet in KNOWN; remembers it while there is room."""
+    lower = name.lower()
+    meaning = _MEANING.get(lower, Field.UNDERSCORE if b"_" in lower else Field.PLAIN)
+    entry = (lower, int(meaning))
+    if len(KNOWN) < _MOST and len(name) <= _LONGEST:
+        KNOWN[name] = entry
+    return entry

@@ -1,0 +1,309 @@
+"""From the bytes of one complete head to a Request: the strict reading of RFC 9112 sections 2-6.
+
+A head is handed over whole, from the request line to the empty line. The request line is read here;
+the field lines go to a back end (httptools, or h11), which only splits and checks them - everything
+that a field *means* is decided here, so that no verdict depends on the back end.
+
+llhttp never sees the real request line: it would refuse methods it has no number for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from hybrid.errors import ProtocolError
+from hybrid.http.limits import Limits
+from hybrid.http.names import KNOWN, Field, learn
+from hybrid.http.request import CHUNKED, Request
+
+_TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
+_is_token = re.compile(rb"[" + _TCHAR + rb"]+").fullmatch
+_is_version = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
+_bad_in_target = re.compile(rb"[\x00-\x20\x7f#]").search
+_is_host = re.compile(
+    rb"(?:\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9\-._~]+)?\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+).fullmatch
+_is_absolute = re.compile(rb"(https?)://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
+
+_METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")}
+_HOSTS: set[bytes] = set()
+"""Host values already found valid. Bounded: they come from the network."""
+
+_WHITE = b" \t"
+
+
+class FieldParser(Protocol):
+    """A back end: splits the field lines of one head."""
+
+    def parse(self, block: bytes, builder: HeadParser) -> None:
+        """Call `builder.on_header(name, value)` for each line of `block`, in order.
+
+        `block` is everything from the CRLF that ends the request line to the end of the head. White
+        space around values may be left on. Raises ProtocolError(400) for anything that is not a field line.
+        """
+
+    def spent(self) -> None:
+        """The last head was refused, announced a body or ended the connection: the next one starts afresh."""
+
+
+class HeadParser:
+    """Reads heads for one worker thread. Holds no state between two heads, so connections share it."""
+
+    __slots__ = (
+        "_append",
+        "_connection",
+        "_expect",
+        "_fields",
+        "_forwarded",
+        "_host",
+        "_hosts",
+        "_is_special",
+        "_length",
+        "_limits",
+        "_transfer",
+        "_underscored",
+        "_upgrade",
+    )
+
+    def __init__(self, fields: FieldParser, limits: Limits) -> None:
+        self._fields = fields
+        self._limits = limits
+        self._reset()
+
+    def _reset(self) -> None:
+        self._append: Callable[[tuple[bytes, bytes]], None] = _nowhere
+        self._host: bytes | None = None
+        self._hosts = 0
+        self._is_special = False
+        self._length: bytes | None = None
+        self._transfer: bytes | None = None
+        self._connection: bytes | None = None
+        self._expect: bytes | None = None
+        self._upgrade: bytes | None = None
+        self._forwarded = False
+        self._underscored: list[tuple[bytes, bytes]] | None = None
+
+    def parse(self, head: bytes) -> Request:
+        """The request of one complete head.
+
+        Raises ProtocolError: 400 malformed or ambiguous, 413 body over the limit, 414 and 431 line, field or
+        head over the limit, 417 unknown expectation, 501 CONNECT or a transfer coding, 505 not HTTP/1.x.
+        """
+        try:
+            return self._parse(head)
+        except ProtocolError:
+            self._reset()
+            self._fields.spent()
+            raise
+
+    def _parse(self, head: bytes) -> Request:
+        limits = self._limits
+        eol = head.find(b"\r\n")
+        if eol > limits.request_line:
+            raise too_long_line(limits)
+        if len(head) > limits.head:
+            raise too_long_head(limits)
+        request = Request()
+        request.head = head
+        self._request_line(head[:eol], request)
+
+        headers: list[tuple[bytes, bytes]] = []
+        request.headers = headers
+        self._append = headers.append
+        self._host = None
+        self._hosts = 0
+        # Fills headers, and through on_header() everything above.
+        self._fields.parse(head[eol:], self)
+
+        if len(headers) > limits.fields:
+            raise too_many_fields(limits)
+        if len(head) - eol > limits.field_size:
+            for name, value in headers:
+                if len(name) + len(value) > limits.field_size:
+                    raise ProtocolError(
+                        431, f"a header field is longer than {limits.field_size} bytes", "RFC 6585 section 5"
+                    )
+        host = cast("bytes | None", self._host)  # on_header() has set it; mypy still sees the None above
+        if self._hosts != 1 and (self._hosts > 1 or request.version):
+            found = "no Host header field" if self._hosts == 0 else "more than one Host header field"
+            raise ProtocolError(400, found, "RFC 9112 section 3.2")
+        if host is not None and host not in _HOSTS:
+            _check_host(host)
+        if request.host is None:
+            request.host = host
+
+        request.content_length = 0
+        request.keep_alive = request.version == 1
+        request.expects_continue = False
+        request.upgrade = b""
+        request.forwarded = False
+        request.underscored = None
+        if self._is_special:
+            self._semantics(request)
+        return request
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field line, from the back end."""
+        try:
+            lower, meaning = KNOWN[name]
+        except KeyError:
+            lower, meaning = learn(name)
+        if value[-1:] in _WHITE or value[:1] in _WHITE:
+            value = value.strip(_WHITE)
+        if meaning:
+            if meaning == 1:  # Field.HOST
+                self._host = value
+                self._hosts += 1
+            elif self._special(meaning, lower, value):
+                return
+        self._append((lower, value))
+
+    def _special(self, meaning: int, lower: bytes, value: bytes) -> bool:
+        """Note a field that means something. True if it must not appear among the headers."""
+        self._is_special = True
+        match meaning:
+            case Field.CONTENT_LENGTH:
+                # A second one, equal or not, is refused below: "3,3" is no number.
+                self._length = value if self._length is None else self._length + b"," + value
+            case Field.TRANSFER_ENCODING:
+                self._transfer = value if self._transfer is None else self._transfer + b"," + value
+            case Field.CONNECTION:
+                self._connection = value if self._connection is None else self._connection + b"," + value
+            case Field.EXPECT:
+                self._expect = value if self._expect is None else self._expect + b"," + value
+            case Field.UPGRADE:
+                self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
+            case Field.FORWARDED:
+                self._forwarded = True
+            case Field.UNDERSCORE:
+                if self._underscored is None:
+                    self._underscored = []
+                self._underscored.append((lower, value))
+                return True
+        return False
+
+    def _request_line(self, line: bytes, request: Request) -> None:
+        """RFC 9112 section 3: method SP request-target SP HTTP-version, single spaces."""
+        try:
+            method, target, version = line.split(b" ")
+        except ValueError:
+            raise ProtocolError(400, "malformed request line", "RFC 9112 section 3") from None
+        if version == b"HTTP/1.1":
+            request.version = 1
+        elif version == b"HTTP/1.0":
+            request.version = 0
+        elif _is_version(version):
+            raise ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are served", "RFC 9110 section 15.6.6")
+        else:
+            raise ProtocolError(400, "malformed HTTP version", "RFC 9112 section 2.3")
+        try:
+            request.method = _METHODS[method]
+        except KeyError:
+            if not _is_token(method):
+                raise ProtocolError(400, "malformed method", "RFC 9110 section 9.1") from None
+            request.method = method.decode("ascii")
+        request.target = target
+        request.host = None
+        if not target.isalnum() and _bad_in_target(target):
+            raise ProtocolError(400, "control byte or fragment in the request target", "RFC 9112 section 3.2")
+        if target[:1] == b"/" and method != b"CONNECT":
+            request.path, _, request.query = target.partition(b"?")
+            return
+        self._other_form(method, target, request)
+
+    def _other_form(self, method: bytes, target: bytes, request: Request) -> None:
+        """RFC 9112 sections 3.2.2-3.2.4: absolute-form, authority-form, asterisk-form."""
+        if method == b"CONNECT":
+            raise ProtocolError(501, "CONNECT is for proxies", "RFC 9110 section 9.3.6")
+        if target == b"*":
+            if method != b"OPTIONS":
+                raise ProtocolError(400, "the target * is for OPTIONS only", "RFC 9112 section 3.2.4")
+            request.path, request.query = b"*", b""
+            return
+        absolute = _is_absolute(target)
+        if absolute is None:
+            raise ProtocolError(400, "malformed request target", "RFC 9112 section 3.2")
+        authority, rest = absolute[2], absolute[3]
+        if not authority or b"@" in authority:
+            raise ProtocolError(400, "malformed authority in the request target", "RFC 9112 section 3.2.2")
+        _check_host(authority)
+        path, _, query = rest.partition(b"?")
+        request.path, request.query, request.host = path or b"/", query, authority
+
+    def _semantics(self, request: Request) -> None:
+        """Body framing, persistence and expectations: RFC 9112 sections 6.3 and 9.3, RFC 9110 section 10.1.1."""
+        length, transfer, connection, expect = self._length, self._transfer, self._connection, self._expect
+        upgrade = self._upgrade
+        request.forwarded = self._forwarded
+        request.underscored = self._underscored
+        self._reset()
+        if length is not None or transfer is not None or connection is not None or upgrade is not None:
+            self._fields.spent()
+        if transfer is not None:
+            request.content_length = _transfer_framing(transfer, length, request.version)
+        elif length is not None:
+            request.content_length = _content_length(length)
+            if request.content_length > self._limits.body:
+                raise ProtocolError(
+                    413, f"the body is longer than {self._limits.body} bytes", "RFC 9110 section 15.5.14"
+                )
+        if connection is not None:
+            options = {option.strip(_WHITE) for option in connection.lower().split(b",")}
+            if b"close" in options:
+                request.keep_alive = False
+            elif request.version == 0 and b"keep-alive" in options:
+                request.keep_alive = True
+            if b"upgrade" in options and upgrade is not None and request.version == 1:
+                request.upgrade = upgrade.lower()
+        if expect is not None and request.version == 1:
+            if expect.lower() != b"100-continue":
+                raise ProtocolError(417, "the only expectation known is 100-continue", "RFC 9110 section 10.1.1")
+            request.expects_continue = request.content_length != 0
+
+
+def _nowhere(line: tuple[bytes, bytes], /) -> None:
+    """Where field lines go while no head is being read."""
+
+
+def _check_host(host: bytes) -> None:
+    if not _is_host(host):
+        raise ProtocolError(400, "malformed Host", "RFC 9112 section 3.2")
+    if len(_HOSTS) < 256 and len(host) <= 255:
+        _HOSTS.add(host)
+
+
+def _content_length(value: bytes) -> int:
+    """Digits only, below 2**63, and given once. RFC 9110 section 8.6."""
+    if not value.isdigit() or len(value) > 19 or (length := int(value)) >= 1 << 63:
+        raise ProtocolError(400, "malformed or repeated Content-Length", "RFC 9110 section 8.6")
+    return length
+
+
+def _transfer_framing(transfer: bytes, length: bytes | None, version: int) -> int:
+    """RFC 9112 section 6.1: chunked, alone, in HTTP/1.1, without Content-Length."""
+    if length is not None:
+        raise ProtocolError(400, "both Content-Length and Transfer-Encoding", "RFC 9112 section 6.1")
+    if version == 0:
+        raise ProtocolError(400, "Transfer-Encoding in an HTTP/1.0 request", "RFC 9112 section 6.1")
+    codings = [coding.strip(_WHITE) for coding in transfer.lower().split(b",")]
+    if codings == [b"chunked"]:
+        return CHUNKED
+    if codings[-1] != b"chunked" or codings.count(b"chunked") > 1 or not all(_is_token(c) for c in codings):
+        raise ProtocolError(400, "the final transfer coding is not chunked", "RFC 9112 section 6.3")
+    raise ProtocolError(501, "the only transfer coding known is chunked", "RFC 9112 section 6.1")
+
+
+def too_long_line(limits: Limits) -> ProtocolError:
+    return ProtocolError(
+        414, f"the request line is longer than {limits.request_line} bytes", "RFC 9110 section 15.5.15"
+    )
+
+
+def too_long_head(limits: Limits) -> ProtocolError:
+    return ProtocolError(431, f"the request head is longer than {limits.head} bytes", "RFC 6585 section 5")
+
+
+def too_many_fields(limits: Limits) -> ProtocolError:
+    return ProtocolError(431, f"more than {limits.fields} header fields", "RFC 6585 section 5")
