@@ -1,0 +1,32 @@
+"""Who is at the other end of a connection, decided once when it is accepted and not once a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hybrid.http.request import Request
+
+
+@dataclass(slots=True)
+class Peer:
+    """The facts of one connection that every request on it starts from."""
+
+    client: tuple[str, int] | None
+    """(host, port); None on a unix socket."""
+    server: tuple[str, int | None]
+    """Our end: (host, port), or (path, None) on a unix socket."""
+    scheme: str = "http"
+    is_trusted: bool = False
+    """The peer is a proxy whose forwarded fields are believed."""
+
+    def introduce(self, request: Request, root_path: str) -> None:
+        """Fill in what the head does not say."""
+        request.client = self.client
+        request.server = self.server
+        request.scheme = self.scheme
+        request.root_path = root_path
+
+    @property
+    def label(self) -> str:
+        """For logs: "127.0.0.1:50312", or "unix"."""
+        return f"{self.client[0]}:{self.client[1]}" if self.client else "unix"

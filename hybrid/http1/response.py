@@ -1,0 +1,315 @@
+"""The sending half of one exchange: what an application answers in, bytes for the wire out. Sans-IO.
+
+The head is held until the first content, for two reasons: a plain response becomes one write, and an
+application that fails after choosing a status can still be answered 500. RFC 9112 sections 6 and 9.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from email.utils import formatdate
+from enum import IntEnum
+from typing import Final
+
+from hybrid.http.request import Request
+from hybrid.http.status import has_no_content, phrase
+
+Header = tuple[bytes, bytes] | tuple[str, str]
+
+LARGE: Final = 65536
+"""From this size on, copying content to join it with its framing costs more than a second buffer."""
+
+
+class ResponseError(Exception):
+    """The application's answer cannot be sent as HTTP: a bad header, too much content, a second start.
+
+    The application's fault, so it is told by this exception and the client by 500 or a broken connection.
+    """
+
+
+class _Special(IntEnum):
+    PLAIN = 0
+    CONTENT_LENGTH = 1
+    TRANSFER_ENCODING = 2
+    CONNECTION = 3
+    DATE = 4
+    SERVER = 5
+    HOP = 6
+    UNIQUE = 7
+    """Plain, but its values differ from response to response: not worth remembering."""
+
+
+_SPECIAL = {
+    b"content-length": _Special.CONTENT_LENGTH,
+    b"transfer-encoding": _Special.TRANSFER_ENCODING,
+    b"connection": _Special.CONNECTION,
+    b"date": _Special.DATE,
+    b"server": _Special.SERVER,
+    b"keep-alive": _Special.HOP,
+    b"proxy-connection": _Special.HOP,
+    b"set-cookie": _Special.UNIQUE,
+    b"etag": _Special.UNIQUE,
+    b"last-modified": _Special.UNIQUE,
+    b"expires": _Special.UNIQUE,
+    b"location": _Special.UNIQUE,
+    b"content-disposition": _Special.UNIQUE,
+    b"x-request-id": _Special.UNIQUE,
+}
+_is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_is_value = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_is_reason = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+
+_LINES: dict[Header, bytes] = {}
+"""Whole header lines already checked, by (name, value) as applications give them: most repeat for ever."""
+_NAMES: dict[bytes, int] = {}
+_MOST = 1024
+
+
+class Prefixes:
+    """Status line, Date and Server, rendered once a second instead of once a response."""
+
+    __slots__ = ("_by_status", "_common", "_server", "_with_date")
+
+    def __init__(self, *, server: bytes | None = b"hybrid", date: bool = True) -> None:
+        self._server = b"server: " + server + b"\r\n" if server else b""
+        self._with_date = date
+        self._by_status: dict[int | str, bytes] = {}
+        self._common = b""
+        self.refresh(None)
+
+    def refresh(self, epoch_s: float | None) -> None:
+        """Render the Date anew. Call about once a second with the wall clock; None means now."""
+        date = b"date: " + formatdate(epoch_s, usegmt=True).encode() + b"\r\n" if self._with_date else b""
+        common = date + self._server
+        if common != self._common:
+            self._common = common
+            self._by_status = {}
+
+    def of(self, status: int | str) -> bytes:
+        """ "HTTP/1.1 200 OK" and the two fields, each line ended."""
+        try:
+            return self._by_status[status]
+        except KeyError:
+            prefix = status_line(status) + self._common
+            if len(self._by_status) < 256:
+                self._by_status[status] = prefix
+            return prefix
+
+    def without(self, status: int | str, *, date: bool, server: bool) -> bytes:
+        """The same, less what the application gives itself."""
+        common = self._common
+        date_line, _, _ = common.partition(b"\r\n")
+        parts = [status_line(status)]
+        if not date and self._with_date:
+            parts.append(date_line + b"\r\n")
+        if not server:
+            parts.append(self._server)
+        return b"".join(parts)
+
+
+def status_line(status: int | str) -> bytes:
+    """From 200 or "200 OK". Raises ResponseError for a malformed one."""
+    if isinstance(status, int):
+        if not 100 <= status <= 999:
+            raise ResponseError(f"status {status!r} is outside 100..999")
+        return b"HTTP/1.1 %d %s\r\n" % (status, phrase(status))
+    if not (status[:3].isdecimal() and status.isprintable() and _is_reason(status) and status[3:4] in " "):
+        raise ResponseError(f"malformed status {status[:80]!r}; expected three digits, a space and a reason")
+    return b"HTTP/1.1 " + status.encode("latin-1") + (b" " if len(status) == 3 else b"") + b"\r\n"
+
+
+def header_line(name: bytes | str, value: bytes | str) -> tuple[bytes, int]:
+    """One checked line and what it means. Raises ResponseError for anything that could forge another line."""
+    if isinstance(name, str):
+        name = _latin(name)
+    if isinstance(value, str):
+        value = _latin(value)
+    if not isinstance(name, bytes) or not isinstance(value, bytes):
+        raise ResponseError(
+            f"header {name!r}: {value!r} must be two byte strings (ASGI) or two str (WSGI), "
+            f"not {type(name).__name__} and {type(value).__name__}"
+        )
+    meaning = _NAMES.get(name)
+    if meaning is None:
+        if not _is_name(name):
+            raise ResponseError(f"malformed header name {name[:80]!r}")
+        lower = name.lower()
+        meaning = int(_SPECIAL.get(lower, _Special.UNIQUE if b"_" in lower else _Special.PLAIN))
+        if len(_NAMES) < _MOST:
+            _NAMES[name] = meaning
+    if not _is_value(value):
+        raise ResponseError(f"control byte in the value of header {name!r}: {value[:80]!r}")
+    return b"%b: %b\r\n" % (name, value), meaning
+
+
+def _latin(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ResponseError(f"header text {text[:80]!r} is not latin-1") from None
+
+
+class Response:
+    """The answer to one request. `start()`, then `content()` until `more` is False, or `end()`.
+
+    What each method returns is to be written to the connection at once and in order.
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_headers",
+        "_prefixes",
+        "_remaining",
+        "_request",
+        "_status",
+        "bytes_sent",
+        "has_body",
+        "head_sent",
+        "is_complete",
+        "keep_alive",
+        "status",
+    )
+
+    def __init__(self, request: Request, prefixes: Prefixes) -> None:
+        self._request = request
+        self._prefixes = prefixes
+        self._status: int | str = 0
+        self._headers: Iterable[Header] = ()
+        self._chunked = False
+        self._remaining = -1
+        self.status = 0
+        """The status code once `start()` was called, else 0."""
+        self.head_sent = False
+        self.has_body = True
+        self.is_complete = False
+        self.keep_alive = request.keep_alive
+        """Another request may follow on this connection. Set it to False before the head is sent to close after."""
+        self.bytes_sent = 0
+        """Content bytes, without framing: what an access log wants."""
+
+    def start(self, status: int | str, headers: Iterable[Header]) -> None:
+        """Choose status and headers; nothing is sent yet, and until the head is out they may be chosen again.
+
+        `status` is 200, or "200 OK" as WSGI has it. The headers are checked when the head is rendered.
+        """
+        if self.head_sent:
+            raise ResponseError("the response has already started")
+        self._status = status
+        self.status = status if isinstance(status, int) else int(status[:3])
+        self._headers = headers
+
+    def content(self, data: bytes, *, more: bool) -> bytes:
+        """Content for the wire, behind the head if that is still held. b"" when there is nothing to write."""
+        before, data, after = self.frame(data, more=more)
+        if not before and not after:
+            return data
+        return before + data + after
+
+    def frame(self, data: bytes, *, more: bool) -> tuple[bytes, bytes, bytes]:
+        """As `content()`, for LARGE data: (bytes before, the content, bytes after), uncopied.
+
+        Raises ResponseError when the head is invalid (nothing was sent, `start()` again) or when there is more
+        content than Content-Length says (what is within it is not sent either; the connection must be closed).
+        """
+        size = len(data)
+        if not self.head_sent:
+            before = self._render(size, more=more)
+        elif self.is_complete:
+            raise ResponseError("the response has already ended")
+        else:
+            before = b""
+        if not self.has_body:
+            self.is_complete = not more
+            return before, b"", b""
+        if self._remaining >= 0:
+            self._remaining -= size
+            if self._remaining < 0 or (self._remaining and not more):
+                wrong = "longer" if self._remaining < 0 else "shorter"
+                self.head_sent = not before  # held back: the client can still be told 500
+                self.keep_alive = False
+                raise ResponseError(f"the content is {abs(self._remaining)} bytes {wrong} than its Content-Length")
+            self.is_complete = not more
+            self.bytes_sent += size
+            return before, data, b""
+        self.bytes_sent += size
+        self.is_complete = not more
+        if not self._chunked:
+            return before, data, b""
+        if size:
+            return b"%b%x\r\n" % (before, size), data, b"\r\n" if more else b"\r\n0\r\n\r\n"
+        return before, b"", b"" if more else b"0\r\n\r\n"
+
+    def _render(self, size: int, *, more: bool) -> bytes:
+        """The head. Decides the framing of the content: RFC 9112 section 6.3."""
+        request = self._request
+        code = self.status
+        lines = [b""]
+        length = -1
+        date = server = False
+        get = _LINES.get
+        for header in self._headers:
+            try:
+                line = get(header)
+            except TypeError:  # a list, which ASGI allows, has no hash
+                line = None
+            if line is None:
+                name, value = header
+                line, meaning = header_line(name, value)
+                if meaning:
+                    match meaning:
+                        case _Special.CONTENT_LENGTH:
+                            length = _length_of(line, length)
+                            continue
+                        case _Special.TRANSFER_ENCODING | _Special.HOP:
+                            continue  # framing and persistence are the server's
+                        case _Special.CONNECTION:
+                            if b"close" in line.lower():
+                                self.keep_alive = False
+                            continue
+                        case _Special.DATE:
+                            date = True
+                        case _Special.SERVER:
+                            server = True
+                elif len(_LINES) < _MOST and len(line) <= 256:
+                    _LINES[(header[0], header[1])] = line  # type: ignore[index]  # both bytes or both str
+            lines.append(line)
+        prefixes = self._prefixes
+        lines[0] = (
+            prefixes.without(self._status, date=date, server=server) if date or server else prefixes.of(self._status)
+        )
+
+        if has_no_content(code) or request.method == "HEAD":
+            self.has_body = False
+            if length >= 0 and code >= 200 and code != 204:
+                lines.append(b"content-length: %d\r\n" % length)
+            elif request.method == "HEAD" and not has_no_content(code) and not more and size:
+                lines.append(b"content-length: %d\r\n" % size)
+        else:
+            if length < 0 and not more:
+                length = size
+            if length >= 0:
+                self._remaining = length
+                lines.append(b"content-length: %d\r\n" % length)
+            elif request.version:
+                self._chunked = True
+                lines.append(b"transfer-encoding: chunked\r\n")
+            else:
+                self.keep_alive = False
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        elif not request.version:
+            lines.append(b"connection: keep-alive\r\n")
+        lines.append(b"\r\n")
+        self.head_sent = True
+        return b"".join(lines)
+
+
+def _length_of(line: bytes, before: int) -> int:
+    value = line[line.index(b":") + 1 : -2].strip()
+    if not value.isdigit() or len(value) > 18:
+        raise ResponseError(f"malformed Content-Length {value[:40]!r} in the response")
+    length = int(value)
+    if before >= 0 and before != length:
+        raise ResponseError(f"two different Content-Length headers in the response: {before} and {length}")
+    return length
