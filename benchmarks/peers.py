@@ -1,0 +1,88 @@
+"""The environment that every server runs in, ours included: one interpreter for all.
+
+A peer that does not install on this machine is left out of the run and named in the report; it is no failure.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.servers import Server
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = Path(__file__).resolve().parent / ".venv-peers"
+
+_PROBE = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where the servers are installed."""
+
+    folder: Path
+
+    @property
+    def bin(self) -> str:
+        return str(self.folder / "bin")
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "bin" / "python")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Ours runs from the working tree; the activation makes scripts of the environment findable."""
+        return {
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'workers'}",
+            "PYTHONDONTWRITEBYTECODE": "",
+            "VIRTUAL_ENV": str(self.folder),
+        }
+
+    def version(self, distribution: str) -> str:
+        """The installed version, or "" when it is not installed."""
+        done = subprocess.run([self.python, "-c", _PROBE, distribution], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+
+def prepare(servers: Iterable[Server], folder: Path = FOLDER) -> Environment:
+    """Make the environment if need be and install what is missing. Says what it does, since it takes a while."""
+    environment = Environment(folder)
+    if not Path(environment.python).exists():
+        print(f"Creating {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}", flush=True)
+        venv.create(folder, with_pip=True, symlinks=True)
+    pip = [environment.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if not environment.version("hybrid-arbiter"):
+        # For our dependencies; the code itself comes from the working tree.
+        print("Installing hybrid", flush=True)
+        subprocess.run([*pip, "--editable", str(ROOT)], check=True)
+    for package in sorted({server.package for server in servers if server.package}):
+        if not is_installed(environment, package):
+            print(f"Installing {package}", flush=True)
+            done = subprocess.run([*pip, package], capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                print(f"  {package} does not install here and is left out", file=sys.stderr, flush=True)
+    return environment
+
+
+def is_installed(environment: Environment, package: str) -> bool:
+    """Whether the distribution and the ones its extras are there for were installed."""
+    name, _, extras = package.partition("[")
+    if not environment.version(name):
+        return False
+    needed = _EXTRAS.get(package, extras.rstrip("]"))
+    return not needed or bool(environment.version(needed))
+
+
+_EXTRAS = {"uvicorn[standard]": "httptools"}
+"""A distribution that is there once an extra is installed, where it is not the extra's own name."""
+
+
+def versions(environment: Environment, servers: Iterable[Server]) -> dict[str, str]:
+    """Package -> version for the report; "" for what is not installed."""
+    names = sorted({server.package.partition("[")[0] or "hybrid-arbiter" for server in servers})
+    return {name: environment.version(name) for name in names}

@@ -1,0 +1,103 @@
+"""A server under measurement: started on its core in a session of its own, stopped with everything it made."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import procfs
+from benchmarks.pinning import Cores, pinned
+
+START_LIMIT_S = 20.0
+STOP_LIMIT_S = 5.0
+
+
+class ServerFailed(Exception):
+    """The server could not be measured; the message has the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    session: int
+    """The pid of the process that was started, which leads the session."""
+    port: int
+    start_s: float
+    """From the start of the process to the end of its first answer."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(
+    arguments: list[str], port: int, folder: Path, cores: Cores, environ: dict[str, str], path: str
+) -> Iterator[Running]:
+    """Start it, wait for its first answer on `path`, and stop it at the end. Raises ServerFailed."""
+    with tempfile.TemporaryFile() as log:
+        started = time.monotonic()
+        with pinned(cores.server):
+            process = subprocess.Popen(
+                arguments,
+                cwd=folder,
+                env={**os.environ, **environ},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            reason = _wait_for_an_answer(process, port, path)
+            if reason:
+                log.seek(0)
+                tail = log.read().decode("utf-8", "replace").strip()[-800:]
+                raise ServerFailed(f"{arguments[0]}: {reason}; the end of its log: {tail or '(empty)'}")
+            yield Running(process.pid, port, time.monotonic() - started)
+        finally:
+            _stop(process)
+
+
+def _wait_for_an_answer(process: subprocess.Popen[bytes], port: int, path: str) -> str:
+    """Why there was none, or ""."""
+    deadline = time.monotonic() + START_LIMIT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            return f"ended with {process.returncode} before its first answer"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.002)
+        else:
+            return ""
+        finally:
+            connection.close()
+    return f"no answer within {START_LIMIT_S:.0f} s"
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """TERM, then KILL for whatever is left of the session. Some peers leave workers behind on TERM."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    for pid in procfs.processes_of(process.pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
