@@ -1,5 +1,7 @@
 """The settings: one table, from which the command line, files, environment and documentation derive."""
 
-from hybrid.settings.model import Settings
+from hybrid.settings.layer import Origin
+from hybrid.settings.model import TABLE, Settings
+from hybrid.settings.resolve import Resolved, resolve
 
-__all__ = ["Settings"]
+__all__ = ["TABLE", "Origin", "Resolved", "Settings", "resolve"]

@@ -1,0 +1,65 @@
+"""`hybrid config`: every setting, its value, and where the value came from."""
+
+from __future__ import annotations
+
+import click
+
+from hybrid.cli.command import SettingsCommand
+from hybrid.settings import TABLE, Resolved, resolve
+from hybrid.settings.entry import GROUPS
+
+SECRET = ("keyfile_password",)
+
+
+def config(values: dict[str, object], changed: bool = False) -> int:
+    """Print them by subject; the exit code. With `changed` only those that are not at their default."""
+    resolved = resolve(values)
+    for line in lines(resolved, is_changed_only=changed):
+        click.echo(line)
+    for warning in resolved.warnings:
+        click.echo(f"hybrid: warning: {warning}", err=True)
+    return 0
+
+
+def lines(resolved: Resolved, *, is_changed_only: bool = False) -> list[str]:
+    """One line for each setting, in columns."""
+    found = []
+    for group in GROUPS:
+        rows = [
+            (entry.name, shown(entry.name, getattr(resolved.settings, entry.name)), str(resolved.origins[entry.name]))
+            for entry in TABLE
+            if entry.group == group and not (is_changed_only and resolved.origins[entry.name].kind == "default")
+        ]
+        if rows:
+            found += [f"# {group}", *(f"{name:<24} = {value:<32} # {origin}" for name, value, origin in rows), ""]
+    return found[:-1]
+
+
+def shown(name: str, value: object) -> str:
+    """A value as TOML would have it; a secret is not shown."""
+    if name in SECRET and value:
+        return '"***"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_quoted(item) for item in value) + "]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return _quoted(value) if isinstance(value, str) else str(value)
+
+
+def _quoted(text: str) -> str:
+    if "'" not in text and ('"' in text or "\\" in text) and text.isprintable():
+        return f"'{text}'"
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
+
+
+command = SettingsCommand(
+    "config",
+    config,
+    "Show every setting, its value and where the value came from.",
+    "config [OPTIONS] [APP]",
+    [click.Option(["--changed"], is_flag=True, help="Only settings that are not at their default.")],
+)

@@ -1,0 +1,78 @@
+"""`hybrid COMMAND ...`, where anything that is no command is an application to run.
+
+Each command is a module, imported when it is called: `hybrid run` must not pay for the others. All
+errors of ours end here, as one line on stderr and an exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from hybrid.errors import HybridError
+
+COMMANDS = {
+    "run": ("hybrid.cli.run", "Serve an application (the default: `hybrid APP`)."),
+    "check": ("hybrid.cli.check", "Load settings and application, say what was found, exit."),
+    "config": ("hybrid.cli.config", "Show every setting, its value and where the value came from."),
+}
+"""Command -> module with an attribute `command`, and its line in the help."""
+
+USAGE_ERROR = 2
+
+
+class Hybrid(click.Group):
+    """The commands, loaded when used; without one it is `run`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in COMMANDS:
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+cli = Hybrid("hybrid", add_help_option=False, context_settings={"max_content_width": 110})
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code. Messages go to stderr; nothing of ours shows a traceback."""
+    try:
+        code: object = cli.main(args=None if args is None else list(args), prog_name="hybrid", standalone_mode=False)
+    except click.UsageError as error:
+        return _fail(_usage_message(error), USAGE_ERROR)
+    except click.ClickException as error:
+        return _fail(error.format_message(), 1)
+    except click.Abort:
+        return 130
+    except HybridError as error:
+        return _fail(str(error), getattr(error, "exit_code", 1))
+    except BrokenPipeError:  # `hybrid config | head`
+        sys.stderr.close()
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _usage_message(error: click.UsageError) -> str:
+    message = error.format_message().rstrip(".")
+    message = message[0].lower() + message[1:]
+    extra = error.ctx.args if error.ctx is not None else []
+    if "unexpected extra argument" in message and error.ctx is not None and error.ctx.info_name == "run" and extra:
+        return f"{message}; a command comes before its options: hybrid check [OPTIONS] APP"
+    return message
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"hybrid: error: {message}\n")
+    return code

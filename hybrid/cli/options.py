@@ -1,0 +1,81 @@
+"""Command-line options made from the settings table, and the help that is printed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import click
+
+from hybrid.settings import TABLE
+from hybrid.settings.entry import GROUPS, Entry
+
+OTHER = "Other"
+
+
+class SettingOption(click.Option):
+    """An option that stands for one setting. Values stay text: the settings read them, as those of every other layer."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        is_flag = "/" in entry.flags[0]
+        super().__init__(
+            [*entry.flags, entry.name],
+            default=None,
+            multiple=entry.kind.is_list,
+            is_flag=is_flag,
+            flag_value=entry.bare or None,
+            type=click.BOOL if is_flag else click.STRING,
+            metavar=entry.kind.metavar or None,
+            help=entry.help,
+        )
+
+
+def setting_options() -> list[click.Parameter]:
+    """One option for each setting that has a flag."""
+    return [SettingOption(entry) for entry in TABLE if entry.flags]
+
+
+def write_help(formatter: click.HelpFormatter, parameters: Iterable[click.Parameter], *, is_full: bool) -> None:
+    """The options by subject; unless `is_full`, only the common ones."""
+    rows: dict[str, list[tuple[str, str]]] = {group: [] for group in (*GROUPS, OTHER)}
+    for parameter in parameters:
+        if isinstance(parameter, SettingOption):
+            if is_full or parameter.entry.is_common:
+                rows[parameter.entry.group].append((_spelling(parameter.entry), _explained(parameter.entry)))
+        elif isinstance(parameter, click.Option) and not parameter.hidden:
+            rows[OTHER].append((", ".join(parameter.opts), parameter.help or ""))
+    for group, lines in rows.items():
+        if lines:
+            with formatter.section(group):
+                formatter.write_dl(lines, col_max=32)
+
+
+def _spelling(entry: Entry) -> str:
+    """Flags for help: of an on/off pair, the one that changes the default."""
+    flags = [flag.split("/")[1 if entry.default is True and "/" in flag else 0] for flag in entry.flags]
+    short = [flag for flag in flags if not flag.startswith("--")]
+    metavar = f" [{entry.kind.metavar}]" if entry.bare else f" {entry.kind.metavar}" if entry.kind.metavar else ""
+    return ", ".join([*short, next(flag for flag in flags if flag.startswith("--"))]) + metavar
+
+
+def _explained(entry: Entry) -> str:
+    default = shown_default(entry)
+    text = entry.help.replace("`", "")
+    if entry.default is True:
+        return f"Do not: {text[0].lower()}{text[1:]}"
+    return f"{text} [{default}]" if default else text
+
+
+def shown_default(entry: Entry) -> str:
+    """The default in words, "" for none and off."""
+    if entry.shown_default:
+        return entry.shown_default
+    if entry.default is True:
+        return "on"
+    if isinstance(entry.default, tuple):
+        return ", ".join(entry.default)
+    if isinstance(entry.default, bool) or entry.default == "":
+        return ""
+    if isinstance(entry.default, float):
+        return f"{entry.default:g}"
+    return str(entry.default)

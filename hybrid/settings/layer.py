@@ -1,0 +1,120 @@
+"""A layer: settings that came from one place, each with its origin and still as they were written there.
+
+Resolving is laying layers on each other. A further source of settings is a function that gives one
+more layer; nothing else has to know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from hybrid.errors import SettingsError
+from hybrid.settings.entry import Entry
+from hybrid.settings.names import BY_NAME, did_you_mean, find, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from. `kind` is one of default, file, environment, command line; `where` names the exact place."""
+
+    kind: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.where}" if self.where and self.kind != "file" else self.where or self.kind
+
+
+DEFAULT = Origin("default")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One value as it was written, and where."""
+
+    value: object
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings by name. `warnings` are for the log; `namespace` is all that a Python file defined, for its hooks."""
+
+    values: Mapping[str, Given] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    namespace: Mapping[str, object] = field(default_factory=dict)
+
+
+def command_line(values: Mapping[str, object]) -> Layer:
+    """The layer of the command line: values by setting name, None and () for options that were not given."""
+    return Layer(
+        {
+            name: Given(value, Origin("command line", BY_NAME[name].flag if BY_NAME[name].flags else "APP"))
+            for name, value in values.items()
+            if value is not None and value != ()
+        }
+    )
+
+
+PREFIX = "HYBRID_"
+
+INTERNAL = frozenset[str]()
+"""HYBRID_* variables that are not settings: what one arbiter tells the next."""
+
+_SERVICE_PARTS = ("_SERVICE_", "_PORT")
+
+
+def own_environment(environ: Mapping[str, str]) -> Layer:
+    """The layer of the HYBRID_* variables. An empty variable counts as not set.
+
+    A name that is nearly a setting's is refused. Any other unknown one only warns: an orchestrator
+    invents variables for a service called "hybrid" (HYBRID_PORT_80_TCP, HYBRID_SERVICE_HOST), and
+    an application may have some of its own.
+    """
+    values: dict[str, Given] = {}
+    warnings: list[str] = []
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith(PREFIX) or variable in INTERNAL or text == "":
+            continue
+        name = variable[len(PREFIX) :]
+        entry = find(name)
+        if entry is not None:
+            values[entry.name] = Given(text, Origin("environment", variable))
+        elif ("_" + name).startswith(_SERVICE_PARTS):
+            continue
+        elif close := nearest(name, cutoff=0.8):
+            raise SettingsError(
+                f"environment variable {variable}: there is no setting {name.lower()!r}; did you mean {PREFIX}{close.upper()}?"
+            )
+        else:
+            warnings.append(f"environment variable {variable} is ignored: there is no setting {name.lower()!r}")
+    return Layer(values, tuple(warnings))
+
+
+def platform_environment(environ: Mapping[str, str], table: Iterable[Entry]) -> Layer:
+    """The layer of the variables that hosting platforms set for any server: PORT, WEB_CONCURRENCY, ..."""
+    values = {}
+    for entry in table:
+        for variable in entry.platform:
+            if text := environ.get(variable, "").strip():
+                value = f"0.0.0.0:{text}" if variable == "PORT" else text
+                values[entry.name] = Given(value, Origin("environment", variable))
+    return Layer(values)
+
+
+def from_names(
+    pairs: Iterable[tuple[str, object, Origin]], *, is_strict: bool, others: Iterable[str] = ()
+) -> dict[str, Given]:
+    """Settings from the names of a file. A strict file refuses an unknown name; `others` are names it may have besides."""
+    values: dict[str, Given] = {}
+    for name, value, origin in pairs:
+        entry = find(name)
+        if entry is not None:
+            if entry.name in values and is_strict:
+                raise SettingsError(
+                    f"{origin.where}: {name!r} sets {entry.name} again, which {values[entry.name].origin.where} has set; remove one"
+                )
+            values[entry.name] = Given(value, origin)
+        elif is_strict:
+            raise SettingsError(f"{origin.where}: there is no setting {name!r}{did_you_mean(name, others)}")
+    return values
