@@ -34,8 +34,8 @@ def findings(settings: Settings) -> list[tuple[str, str]]:
     worker_class, why = choose_worker(settings, detected)
     found = [
         ("application", settings.app),
-        ("interface", f"{detected.interface} ({detected.reason})"),
-        ("worker class", f"{worker_class} ({why})"),
+        ("interface", f"{detected.interface}: {detected.reason}"),
+        ("worker class", f"{worker_class}: {why}"),
         (
             "workers",
             str(settings.workers) + (f", {settings.threads} threads each" if worker_class == "gthread" else ""),
@@ -78,7 +78,7 @@ def _chosen(setting: str, first: str, fallback: str) -> str:
 
 
 def check_config(values: dict[str, object], *, is_printed: bool) -> int:
-    """What --check-config and --print-config do, silent but for the settings; the exit code, which never is 4, as in gunicorn."""
+    """What --check-config and --print-config do; the exit code: 0 or, whatever is wrong, 1, as in gunicorn."""
     resolved = resolve(values)
     if is_printed:
         from hybrid.cli.config import shown

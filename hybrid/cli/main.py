@@ -65,12 +65,22 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _usage_message(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption):
+        return f"there is no option {error.option_name}{_nearest_option(error)}"
     message = error.format_message().rstrip(".")
     message = message[0].lower() + message[1:]
-    extra = error.ctx.args if error.ctx is not None else []
-    if "unexpected extra argument" in message and error.ctx is not None and error.ctx.info_name == "run" and extra:
+    if "unexpected extra argument" in message and error.ctx is not None and error.ctx.info_name == "run":
         return f"{message}; a command comes before its options: hybrid check [OPTIONS] APP"
     return message
+
+
+def _nearest_option(error: click.NoSuchOption) -> str:
+    import difflib
+
+    parameters = error.ctx.command.params if error.ctx is not None else []
+    known = [flag for parameter in parameters for flag in (*parameter.opts, *parameter.secondary_opts)]
+    close = difflib.get_close_matches(error.option_name, [flag for flag in known if flag.startswith("--")], n=1)
+    return f"; did you mean {close[0]}?" if close else "; see hybrid --help-all"
 
 
 def _fail(message: str, code: int) -> int:

@@ -13,7 +13,7 @@ OTHER = "Other"
 
 
 class SettingOption(click.Option):
-    """An option that stands for one setting. Values stay text: the settings read them, as those of every other layer."""
+    """An option that stands for one setting. Its value stays text: the settings read it, as every other layer."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry

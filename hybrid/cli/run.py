@@ -1,4 +1,4 @@
-"""`hybrid [run] [OPTIONS] APP`: where settings, logs, arbiter and workers are put together."""
+"""`hybrid [run] [OPTIONS] APP`: where settings, arbiter and workers are put together."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ import click
 
 from hybrid import logs
 from hybrid.cli.command import SettingsCommand, enter_folder, require_app
-from hybrid.settings import Resolved, Settings, resolve
+from hybrid.settings import Settings, resolve, start_folder
+
+ABOUT = (
+    "Serve a WSGI or ASGI application. APP is package.module:attribute; by default the attribute is application or app."
+)
 
 
 def run(values: dict[str, object], check_config: bool = False, print_config: bool = False) -> int:
-    """Serve until told to stop; the exit code."""
+    """Serve until told to stop; the exit code. Raises SettingsError."""
     if check_config or print_config:
-        from hybrid.cli import check
+        from hybrid.cli.check import check_config as check
 
-        return check.check_config(values, is_printed=print_config)
-    cwd = os.getcwd()
+        return check(values, is_printed=print_config)
+    cwd = start_folder()
+    # A settings file may change os.environ; a reload must not take its own changes for the operator's.
     environ = dict(os.environ)
 
     def load_settings() -> Settings:
         resolved = resolve(values, environ, cwd)
         require_app(resolved.settings)
-        apply(resolved)
+        enter_folder(resolved.settings)
+        for warning in resolved.warnings:
+            logs.error_log.warning("%s", warning)
         return resolved.settings
 
-    load_settings()
     # Not at the top: `hybrid check` and `--help` have no use for them.
     from hybrid_workers.child import run_worker
 
@@ -35,27 +41,25 @@ def run(values: dict[str, object], check_config: bool = False, print_config: boo
     return run_arbiter(load_settings, run_worker)
 
 
-def apply(resolved: Resolved) -> None:
-    """Make this process what the settings say: its folder and its logs. Raises SettingsError."""
-    settings = resolved.settings
-    enter_folder(settings)
-    log = logs.configure(settings.errorlog, settings.loglevel, settings.accesslog)
-    for warning in resolved.warnings:
-        log.warning("%s", warning)
+class RunCommand(SettingsCommand):
+    """`run` is what `hybrid --help` is about, so its help also names the other commands."""
+
+    def write(self, formatter: click.HelpFormatter, *, is_full: bool) -> None:
+        from hybrid.cli.main import COMMANDS
+
+        super().write(formatter, is_full=is_full)
+        with formatter.section("Commands (each has its own --help)"):
+            formatter.write_dl([(f"hybrid {name}", about) for name, (_, about) in COMMANDS.items()])
 
 
-ABOUT = (
-    "Serve a WSGI or ASGI application. APP is package.module:attribute; without an attribute: application, then app."
-)
-
-command = SettingsCommand(
+command = RunCommand(
     "run",
     run,
     ABOUT,
     "[OPTIONS] APP",
     [
         click.Option(
-            ["--check-config"], is_flag=True, help="Load settings and application, then exit: 0 when both are fine."
+            ["--check-config"], is_flag=True, help="Load settings and application, then exit: 0 if both are fine."
         ),
         click.Option(["--print-config"], is_flag=True, help="Print every setting, then do as --check-config."),
     ],

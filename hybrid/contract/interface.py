@@ -139,7 +139,7 @@ def _of_call(target: object, what: str) -> Detected:
 
 
 def _of_class(app: type) -> Detected:
-    """A class is called to make an instance, which in WSGI is the response and in ASGI 2 takes the rest of the arguments."""
+    """Calling a class makes an instance: in WSGI the response, in ASGI 2 what takes the other two arguments."""
     name = f"class {app.__module__}.{app.__qualname__}"
     call = _call(app)
     if call is not None and call.takes(2) and hasattr(app, "__iter__"):
@@ -188,16 +188,17 @@ def choose_worker(settings: Settings, detected: Detected) -> tuple[str, str]:
         )
     if name == "auto":
         if detected.is_asgi:
-            return "asgi", f"the application is ASGI ({detected.reason})"
+            return "asgi", "the application is ASGI"
         if settings.threads > 1:
-            return "gthread", f"the application is WSGI ({detected.reason}) and threads is {settings.threads}"
-        return "sync", f"the application is WSGI ({detected.reason})"
+            return "gthread", f"the application is WSGI and threads is {settings.threads}"
+        return "sync", "the application is WSGI"
     if detected.is_asgi and name in WSGI_ONLY:
         raise AppLoadError(
-            f"application {app!r} is ASGI ({detected.reason}), which worker class {name} cannot serve; run: hybrid -k asgi {app}"
+            f"application {app!r} is ASGI ({detected.reason}), which worker class {name} cannot serve;"
+            f" run: hybrid -k asgi {app}"
         )
     if name == "sync" and settings.threads > 1:
         return "gthread", f"sync was asked for, but threads is {settings.threads}"
     if name == "asgi" and not detected.is_asgi:
-        return name, f"asked for; the application is WSGI ({detected.reason}) and runs in threads"
+        return name, "asked for; the application is WSGI and runs in threads"
     return name, "asked for"

@@ -69,7 +69,7 @@ def _dotted(node: ast.expr, app: str) -> str:
 
 
 def prepare_import_path(settings: Settings) -> None:
-    """Put the project's folder, and in front of it those of --pythonpath, at the head of sys.path. Call it after chdir."""
+    """Put the project's folder, and in front of it those of --pythonpath, first in sys.path. Call it after chdir."""
     folders = [os.path.abspath(folder) for folder in settings.pythonpath] + [settings.chdir or os.getcwd()]
     sys.path[:] = [*folders, *(entry for entry in sys.path if entry not in folders)]
 
@@ -167,9 +167,7 @@ def _call(factory: object, name: str, spec: AppSpec, app: str) -> object:
     if hasattr(found, "__await__"):
         if hasattr(found, "close"):
             found.close()
-        raise AppLoadError(
-            f"application {app!r}: {name} is asynchronous; a factory must be a plain function that returns the application"
-        )
+        raise AppLoadError(f"application {app!r}: {name} is asynchronous; a factory must be a plain function")
     return found
 
 
@@ -185,7 +183,10 @@ def _last_line(error: BaseException) -> str:
 
 
 def app_traceback(error: BaseException) -> str:
-    """The traceback of the project's own exception behind an AppLoadError, without our frames and the import machinery's; "" if none."""
+    """The traceback of the project's own exception behind an AppLoadError; "" if there is none.
+
+    Without our frames and those of the import machinery, so that it begins in the project.
+    """
     cause = error.__cause__
     if cause is None:
         return ""

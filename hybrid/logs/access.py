@@ -21,7 +21,7 @@ class Sink(Protocol):
 
 
 class AccessLog:
-    """Formats and collects lines; `flush()` writes them, and the caller calls it every few hundred milliseconds.
+    """Formats and collects lines; `flush()` writes them, and its owner calls that every few hundred milliseconds.
 
     A worker killed outright loses what it has not flushed. Safe to call from several threads.
     """
@@ -87,7 +87,6 @@ class AccessLog:
 def stamp(when: time.struct_time) -> str:
     """The time as the common log format has it, in no language but English: [10/Oct/2000:13:55:36 -0700]."""
     sign, offset = ("-", -when.tm_gmtoff) if when.tm_gmtoff < 0 else ("+", when.tm_gmtoff)
-    return (
-        f"[{when.tm_mday:02}/{_MONTHS[when.tm_mon - 1]}/{when.tm_year}:{when.tm_hour:02}:{when.tm_min:02}:{when.tm_sec:02}"
-        f" {sign}{offset // 3600:02}{offset % 3600 // 60:02}]"
-    )
+    date = f"{when.tm_mday:02}/{_MONTHS[when.tm_mon - 1]}/{when.tm_year}"
+    clock = f"{when.tm_hour:02}:{when.tm_min:02}:{when.tm_sec:02}"
+    return f"[{date}:{clock} {sign}{offset // 3600:02}{offset % 3600 // 60:02}]"

@@ -25,7 +25,7 @@ class Output:
     __slots__ = ("_fd", "_is_pipe", "path")
 
     def __init__(self, path: str, fd: int) -> None:
-        self.path = path
+        self.path = path if path == "-" else os.path.abspath(path)
         self._fd = fd
         mode = os.fstat(fd).st_mode
         self._is_pipe = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

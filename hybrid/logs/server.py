@@ -18,6 +18,22 @@ DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
 error_log = logging.getLogger("hybrid.error")
 access_log = logging.getLogger("hybrid.access")
 
+
+class _Held(logging.Handler):
+    """Keeps what is logged before the settings have said where to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+_held = _Held()
+error_log.addHandler(_held)
+error_log.propagate = access_log.propagate = False
+
 _outputs: dict[tuple[str, int], Output] = {}
 """The open destinations by path and standard descriptor."""
 
@@ -60,10 +76,10 @@ def configure(
     _outputs.update(opened)
     handler = OutputHandler(_outputs[errorlog, 2])
     handler.setFormatter(logging.Formatter(FORMAT, DATE_FORMAT))
-    for logger in (error_log, access_log):
-        logger.handlers[:] = [handler] if logger is error_log else []
-        logger.propagate = False
+    error_log.handlers[:] = [handler]
     error_log.setLevel(loglevel.upper())
+    while _held.records:
+        error_log.handle(_held.records.pop(0))
     for key in [key for key in _outputs if key not in wanted]:
         _outputs.pop(key).close()
     return error_log
@@ -80,7 +96,7 @@ def open_access_log(accesslog: str, access_log_format: str) -> AccessLog | None:
 
 
 def reopen() -> None:
-    """Open every log file anew, after rotation (USR1). A file that cannot be opened stays the old one, and the log says so."""
+    """Open every log file anew, after rotation (USR1). Where that fails the old file stays, and the log says so."""
     for output in list(_outputs.values()):
         try:
             output.reopen()

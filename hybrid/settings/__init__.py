@@ -2,6 +2,6 @@
 
 from hybrid.settings.layer import Origin
 from hybrid.settings.model import TABLE, Settings
-from hybrid.settings.resolve import Resolved, resolve
+from hybrid.settings.resolve import Resolved, resolve, start_folder
 
-__all__ = ["TABLE", "Origin", "Resolved", "Settings", "resolve"]
+__all__ = ["TABLE", "Origin", "Resolved", "Settings", "resolve", "start_folder"]

@@ -34,7 +34,8 @@ class Entry:
 
     `flags` are its command-line spellings, the one to show first. `also` are other names for it in
     files and in HYBRID_* variables. `platform` are environment variables that others have made
-    customary for it. `bare` is the value of its flag given without one.
+    customary for it. `bare` is the value of its flag given without one. `is_own`: gunicorn has no
+    setting of this name.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Entry:
     platform: tuple[str, ...] = ()
     bare: str = ""
     is_common: bool = False
+    is_own: bool = False
     shown_default: str = ""
 
     @property
@@ -71,6 +73,7 @@ class _Draft:
     platform: tuple[str, ...]
     bare: str
     is_common: bool
+    is_own: bool
     shown_default: str
 
 
@@ -85,10 +88,11 @@ def setting(
     platform: tuple[str, ...] = (),
     bare: str = "",
     common: bool = False,
+    own: bool = False,
     shown_default: str = "",
 ) -> T:
     """A dataclass field that is a setting. Without `flags` it gets one, spelled as its name with dashes."""
-    draft = _Draft(kind, group, help, flags, also, platform, bare, common, shown_default)
+    draft = _Draft(kind, group, help, flags, also, platform, bare, common, own, shown_default)
     return dataclasses.field(default=default, metadata={KEY: draft})
 
 
@@ -110,6 +114,7 @@ def entries(settings: type) -> tuple[Entry, ...]:
                 platform=draft.platform,
                 bare=draft.bare,
                 is_common=draft.is_common,
+                is_own=draft.is_own,
                 shown_default=draft.shown_default,
             )
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType
 
 from hybrid.errors import SettingsError
-from hybrid.settings.layer import Layer, Origin, from_names
+from hybrid.settings.layer import Layer, Origin, from_python, from_toml
 
 TOML_NAME = "hybrid.toml"
 PYTHON_NAME = "gunicorn.conf.py"
@@ -87,7 +87,7 @@ def toml_layer(values: Mapping[str, object], name: str, text: str, table: str = 
     pairs = (
         (key, value, Origin("file", f"{name}:{lines[key]}" if key in lines else name)) for key, value in values.items()
     )
-    return Layer(from_names(pairs, is_strict=True))
+    return Layer(from_toml(pairs))
 
 
 _HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]+")
@@ -150,13 +150,10 @@ def _python_file(path: Path, name: str, cwd: str) -> Layer:
     pairs = (
         (key, value, Origin("file", f"{name}:{lines[key]}" if key in lines else name))
         for key, value in namespace.items()
-        if value is not None and not key.startswith("_") and not _is_module(value)
+        if value is not None and not key.startswith("_")
     )
-    return Layer(from_names(pairs, is_strict=False), namespace=namespace)
-
-
-def _is_module(value: object) -> bool:
-    return type(value) is type(sys)
+    values, warnings = from_python(pairs)
+    return Layer(values, warnings, namespace)
 
 
 def _line_of(error: Exception, path: str) -> int:
@@ -183,7 +180,7 @@ def _assigned_lines(code: CodeType, source: bytes) -> dict[str, int]:
 
 
 class _importing_from:
-    """While a settings file runs, imports find the folder it is used in, as under gunicorn; afterwards sys.path is as before."""
+    """While a settings file runs, imports look in the folder it is used in, as under gunicorn, and only then."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder

@@ -169,7 +169,7 @@ def _pairs(value: object) -> tuple[str, ...]:
 PAIRS = Kind("KEY=VALUE", "KEY=VALUE, a list of them, or a table", _pairs, is_list=True)
 
 
-def choice(*choices: str, also: dict[object, str] | None = None) -> Kind:
+def choice(*choices: str, also: dict[object, str] | None = None, metavar: str = "") -> Kind:
     """One of a few words, in any case. `also` maps other spellings, and True or False, to one of them."""
 
     def parse(value: object) -> str:
@@ -180,7 +180,7 @@ def choice(*choices: str, also: dict[object, str] | None = None) -> Kind:
             raise ValueError
         return word
 
-    return Kind("|".join(choices), "one of " + ", ".join(choices), parse, choices)
+    return Kind(metavar or "|".join(choices), "one of " + ", ".join(choices), parse, choices)
 
 
 def number_choice(*choices: int) -> Kind:

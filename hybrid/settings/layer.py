@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 
 from hybrid.errors import SettingsError
 from hybrid.settings.entry import Entry
-from hybrid.settings.names import BY_NAME, did_you_mean, find, nearest
+from hybrid.settings.names import BY_NAME, BY_OTHER_NAME, did_you_mean, find, nearest
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value came from. `kind` is one of default, file, environment, command line; `where` names the exact place."""
+    """Where a value came from: `kind` is default, file, environment or command line; `where` is the exact place."""
 
     kind: str
     where: str = ""
@@ -84,7 +85,8 @@ def own_environment(environ: Mapping[str, str]) -> Layer:
             continue
         elif close := nearest(name, cutoff=0.8):
             raise SettingsError(
-                f"environment variable {variable}: there is no setting {name.lower()!r}; did you mean {PREFIX}{close.upper()}?"
+                f"environment variable {variable}: there is no setting {name.lower()!r};"
+                f" did you mean {PREFIX}{close.upper()}?"
             )
         else:
             warnings.append(f"environment variable {variable} is ignored: there is no setting {name.lower()!r}")
@@ -102,19 +104,43 @@ def platform_environment(environ: Mapping[str, str], table: Iterable[Entry]) -> 
     return Layer(values)
 
 
-def from_names(
-    pairs: Iterable[tuple[str, object, Origin]], *, is_strict: bool, others: Iterable[str] = ()
-) -> dict[str, Given]:
-    """Settings from the names of a file. A strict file refuses an unknown name; `others` are names it may have besides."""
+def from_toml(pairs: Iterable[tuple[str, object, Origin]], others: Iterable[str] = ()) -> dict[str, Given]:
+    """Settings from the keys of a TOML table.
+
+    Raises SettingsError for a key that is none, with the nearest of them and of `others`.
+    """
     values: dict[str, Given] = {}
     for name, value, origin in pairs:
         entry = find(name)
-        if entry is not None:
-            if entry.name in values and is_strict:
-                raise SettingsError(
-                    f"{origin.where}: {name!r} sets {entry.name} again, which {values[entry.name].origin.where} has set; remove one"
-                )
-            values[entry.name] = Given(value, origin)
-        elif is_strict:
+        if entry is None:
             raise SettingsError(f"{origin.where}: there is no setting {name!r}{did_you_mean(name, others)}")
+        if entry.name in values:
+            earlier = values[entry.name].origin.where
+            raise SettingsError(f"{origin.where}: {name!r} is {entry.name} again, which {earlier} has set; remove one")
+        values[entry.name] = Given(value, origin)
     return values
+
+
+def from_python(pairs: Iterable[tuple[str, object, Origin]]) -> tuple[dict[str, Given], tuple[str, ...]]:
+    """Settings from the names that a Python file defined, and warnings.
+
+    Such a file is often one written for gunicorn, whose other names are nobody's business. Hence only
+    exact names count (`env` or `log_level` are favourite variables), and a name that gunicorn does not
+    know is a setting only if its value can be one (so is `app`, `loop` or `http`).
+    """
+    values: dict[str, Given] = {}
+    warnings: list[str] = []
+    for name, value, origin in pairs:
+        entry = BY_NAME.get(name) or BY_OTHER_NAME.get(name)
+        if entry is None or isinstance(value, ModuleType):
+            continue
+        if entry.is_own and entry.name == name:
+            try:
+                entry.kind.parse(value)
+            except (ValueError, TypeError):
+                warnings.append(f"{origin.where}: {name} is not taken for the setting: expected {entry.kind.expected}")
+                continue
+            if entry.name in values:
+                continue
+        values[entry.name] = Given(value, origin)
+    return values, tuple(warnings)

@@ -27,6 +27,7 @@ class Settings:
         ' A call with literal arguments is a factory: `module:create_app("x", debug=True)`.',
         flags=(),
         also=("wsgi_app",),
+        own=True,
     )
     config: str = setting(
         "",
@@ -36,6 +37,7 @@ class Settings:
         " gunicorn.conf.py and the `[tool.hybrid]` table of pyproject.toml.",
         flags=("-c", "--config"),
         common=True,
+        own=True,
     )
     factory: bool = setting(
         False,
@@ -44,12 +46,14 @@ class Settings:
         "The attribute is a function without arguments that returns the application.",
         flags=("--factory/--no-factory",),
         common=True,
+        own=True,
     )
     interface: str = setting(
         "auto",
         kinds.choice("auto", "asgi", "asgi2", "wsgi", also={"asgi3": "asgi"}),
         "Application",
         "What the application speaks, where looking at it is not enough.",
+        own=True,
     )
     chdir: str = setting(
         "",
@@ -82,8 +86,11 @@ class Settings:
         kinds.choice("verbatim", "stripped"),
         "Application",
         "Whether the proxy passes the path with the root path in front (`verbatim`) or has `stripped` it.",
+        own=True,
     )
-    lifespan: str = setting("auto", kinds.choice("auto", "on", "off"), "Application", "ASGI lifespan protocol.")
+    lifespan: str = setting(
+        "auto", kinds.choice("auto", "on", "off"), "Application", "ASGI lifespan protocol.", own=True
+    )
 
     # -- Listening -----------------------------------------------------------------------------
     bind: tuple[str, ...] = setting(
@@ -133,9 +140,12 @@ class Settings:
         kinds.POSITIVE,
         "Workers",
         "Threads for the synchronous code of an ASGI application, and for WSGI under asgi.",
+        own=True,
     )
-    loop: str = setting("auto", kinds.choice("auto", "uvloop", "asyncio"), "Workers", "Event loop of the asgi worker.")
-    http: str = setting("auto", kinds.choice("auto", "httptools", "h11"), "Workers", "HTTP/1.1 parser.")
+    loop: str = setting(
+        "auto", kinds.choice("auto", "uvloop", "asyncio"), "Workers", "Event loop of the asgi worker.", own=True
+    )
+    http: str = setting("auto", kinds.choice("auto", "httptools", "h11"), "Workers", "HTTP/1.1 parser.", own=True)
     reload: bool = setting(
         False,
         kinds.FLAG,
@@ -157,7 +167,9 @@ class Settings:
         flags=("-t", "--timeout"),
         common=True,
     )
-    boot_timeout: float = setting(120.0, kinds.DURATION, "Deadlines", "Longest time from fork until a worker is ready.")
+    boot_timeout: float = setting(
+        120.0, kinds.DURATION, "Deadlines", "Longest time from fork until a worker is ready.", own=True
+    )
     graceful_timeout: float = setting(
         30.0, kinds.DURATION, "Deadlines", "Time for requests under way when a worker stops.", common=True
     )
@@ -169,21 +181,30 @@ class Settings:
         flags=("--keep-alive",),
         common=True,
     )
-    first_byte_timeout: float = setting(30.0, kinds.DURATION, "Deadlines", "From accept to the first byte.")
+    first_byte_timeout: float = setting(30.0, kinds.DURATION, "Deadlines", "From accept to the first byte.", own=True)
     header_timeout: float = setting(
-        15.0, kinds.DURATION, "Deadlines", "From the first byte of a request head to its end."
+        15.0,
+        kinds.DURATION,
+        "Deadlines",
+        "From the first byte of a request head to its end.",
+        own=True,
     )
-    body_timeout: float = setting(30.0, kinds.DURATION, "Deadlines", "Longest silence inside a request body.")
+    body_timeout: float = setting(30.0, kinds.DURATION, "Deadlines", "Longest silence inside a request body.", own=True)
     body_min_rate: int = setting(
         240,
         kinds.SIZE,
         "Deadlines",
         "Bytes per second that a request body must bring on average, counted after a grace of --body-timeout.",
+        own=True,
     )
     write_timeout: float = setting(
-        30.0, kinds.DURATION, "Deadlines", "Longest time that a client may take no byte of an answer."
+        30.0,
+        kinds.DURATION,
+        "Deadlines",
+        "Longest time that a client may take no byte of an answer.",
+        own=True,
     )
-    tls_handshake_timeout: float = setting(10.0, kinds.DURATION, "Deadlines", "Longest TLS handshake.")
+    tls_handshake_timeout: float = setting(10.0, kinds.DURATION, "Deadlines", "Longest TLS handshake.", own=True)
 
     # -- Limits --------------------------------------------------------------------------------
     limit_request_line: int = setting(8190, kinds.SIZE, "Limits", "Longest request line.")
@@ -195,16 +216,30 @@ class Settings:
         "Longest header field.",
         flags=("--limit-request-field-size", "--limit-request-field_size"),
     )
-    limit_request_head: int = setting(65536, kinds.SIZE, "Limits", "Longest request head, all fields together.")
-    limit_request_body: int = setting(0, kinds.SIZE, "Limits", "Longest request body.")
+    limit_request_head: int = setting(
+        65536, kinds.SIZE, "Limits", "Longest request head, all fields together.", own=True
+    )
+    limit_request_body: int = setting(0, kinds.SIZE, "Limits", "Longest request body.", own=True)
     limit_pipelined: int = setting(
-        64, kinds.COUNT, "Limits", "Requests that a client may send ahead on one connection."
+        64,
+        kinds.COUNT,
+        "Limits",
+        "Requests that a client may send ahead on one connection.",
+        own=True,
     )
     limit_concurrency: int = setting(
-        0, kinds.COUNT, "Limits", "Requests in one worker at a time; more are answered 503."
+        0,
+        kinds.COUNT,
+        "Limits",
+        "Requests in one worker at a time; more are answered 503.",
+        own=True,
     )
     body_buffer: int = setting(
-        65536, kinds.SIZE, "Limits", "Bytes of a body that are read before the application is called."
+        65536,
+        kinds.SIZE,
+        "Limits",
+        "Bytes of a body that are read before the application is called.",
+        own=True,
     )
 
     # -- Proxies -------------------------------------------------------------------------------
@@ -222,6 +257,7 @@ class Settings:
         "Proxies",
         "Use the forwarded headers of those peers.",
         flags=("--proxy-headers/--no-proxy-headers",),
+        own=True,
     )
     proxy_protocol: str = setting(
         "off",
@@ -250,16 +286,26 @@ class Settings:
         "Header names with an underscore that a trusted peer may send.",
     )
     server_header: bool = setting(
-        True, kinds.FLAG, "Proxies", "Send a Server header.", flags=("--server-header/--no-server-header",)
+        True,
+        kinds.FLAG,
+        "Proxies",
+        "Send a Server header.",
+        flags=("--server-header/--no-server-header",),
+        own=True,
     )
     date_header: bool = setting(
-        True, kinds.FLAG, "Proxies", "Send a Date header.", flags=("--date-header/--no-date-header",)
+        True,
+        kinds.FLAG,
+        "Proxies",
+        "Send a Date header.",
+        flags=("--date-header/--no-date-header",),
+        own=True,
     )
 
     # -- TLS -----------------------------------------------------------------------------------
     certfile: str = setting("", kinds.PATH, "TLS", "Certificate file; switches TLS on.", common=True)
     keyfile: str = setting("", kinds.PATH, "TLS", "Key file, if it is not in the certificate file.", common=True)
-    keyfile_password: str = setting("", kinds.TEXT, "TLS", "Password of the key file.")
+    keyfile_password: str = setting("", kinds.TEXT, "TLS", "Password of the key file.", own=True)
     ca_certs: str = setting("", kinds.PATH, "TLS", "Authorities that client certificates are checked against.")
     cert_reqs: int = setting(
         0, kinds.number_choice(0, 1, 2), "TLS", "Client certificates: 0 none, 1 optional, 2 required."
@@ -267,11 +313,15 @@ class Settings:
     ciphers: str = setting("", kinds.TEXT, "TLS", "Ciphers, in OpenSSL's notation.")
 
     # -- WebSocket -----------------------------------------------------------------------------
-    ws_max_size: int = setting(16 * 1024 * 1024, kinds.SIZE, "WebSocket", "Longest message that is accepted.")
-    ws_max_queue: int = setting(32, kinds.POSITIVE, "WebSocket", "Messages read ahead of the application.")
-    ws_ping_interval: float = setting(20.0, kinds.DURATION, "WebSocket", "Time between pings; 0: none.")
+    ws_max_size: int = setting(16 * 1024 * 1024, kinds.SIZE, "WebSocket", "Longest message that is accepted.", own=True)
+    ws_max_queue: int = setting(32, kinds.POSITIVE, "WebSocket", "Messages read ahead of the application.", own=True)
+    ws_ping_interval: float = setting(20.0, kinds.DURATION, "WebSocket", "Time between pings; 0: none.", own=True)
     ws_ping_timeout: float = setting(
-        20.0, kinds.DURATION, "WebSocket", "Close when a ping is not answered for this long; 0: never."
+        20.0,
+        kinds.DURATION,
+        "WebSocket",
+        "Close when a ping is not answered for this long; 0: never.",
+        own=True,
     )
     ws_per_message_deflate: bool = setting(
         True,
@@ -279,6 +329,7 @@ class Settings:
         "WebSocket",
         "Offer compression.",
         flags=("--ws-per-message-deflate/--no-ws-per-message-deflate",),
+        own=True,
     )
 
     # -- Logging -------------------------------------------------------------------------------
@@ -303,7 +354,15 @@ class Settings:
     )
     loglevel: str = setting(
         "info",
-        kinds.choice("debug", "info", "warning", "error", "critical", also={"warn": "warning", "fatal": "critical"}),
+        kinds.choice(
+            "debug",
+            "info",
+            "warning",
+            "error",
+            "critical",
+            metavar="LEVEL",
+            also={"warn": "warning", "fatal": "critical"},
+        ),
         "Logging",
         "Least severe messages to log.",
         flags=("--log-level",),

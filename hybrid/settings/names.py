@@ -24,6 +24,10 @@ BY_NAME = {entry.name: entry for entry in TABLE}
 """The table by the settings' own names."""
 
 
+BY_OTHER_NAME = {name: entry for entry in TABLE for name in entry.also}
+"""The table by the names that settings have besides."""
+
+
 def find(name: str) -> Entry | None:
     """The setting of this name in a file, or of HYBRID_<name>."""
     return _BY_SPELLING.get(normal(name))

@@ -45,9 +45,18 @@ def resolve(
     `values` are those of the command line, by setting name. Reads everything anew, so that it is
     called again for a reload, with the `cwd` of the start. Raises SettingsError.
     """
-    return combine(
-        gather(values or {}, os.environ if environ is None else environ, cwd or os.getcwd()), cwd or os.getcwd(), cpus
-    )
+    cwd = cwd or start_folder()
+    layers = gather(values or {}, os.environ if environ is None else environ, cwd)
+    return combine(layers, cwd, cpus)
+
+
+def start_folder() -> str:
+    """The current folder, as the shell calls it: `current`, a link that a deployment turns, stays a link."""
+    shown = os.environ.get("PWD", "")
+    try:
+        return shown if os.path.isabs(shown) and os.path.samefile(shown, ".") else os.getcwd()
+    except OSError:
+        return os.getcwd()
 
 
 def gather(values: Mapping[str, object], environ: Mapping[str, str], cwd: str) -> list[Layer]:
@@ -94,7 +103,10 @@ def combine(layers: Sequence[Layer], cwd: str, cpus: Callable[[], int] = usable_
 
 
 def read_value(name: str, given: Given) -> Value:
-    """The value of one setting, made from what was written. Raises SettingsError naming it, its origin, and what is allowed."""
+    """The value of one setting, made from what was written.
+
+    Raises SettingsError naming the setting, the origin, what was found and what is allowed.
+    """
     kind = BY_NAME[name].kind
     try:
         return kind.parse(given.value)
