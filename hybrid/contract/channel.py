@@ -50,6 +50,11 @@ class Channel:
                 return
             self._out = self._out[sent:]
 
+    @property
+    def has_unsent(self) -> bool:
+        """Does something still wait for room in the kernel's buffer?"""
+        return bool(self._out) and self.is_open
+
     def receive(self) -> list[Message]:
         """The complete messages that have arrived; after EOF, `is_open` is False."""
         while True:

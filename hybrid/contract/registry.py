@@ -7,7 +7,6 @@ with the entry-point group "hybrid.workers"; a dotted path needs no registration
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import entry_points
 from typing import cast
 
 from hybrid.contract.worker import Worker
@@ -23,17 +22,24 @@ BUILT_IN = {
 }
 
 
+def _third_party() -> dict[str, str]:
+    """What installed distributions register. Imported here: it costs a worker's boot 30 ms, and few need it."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry.value for entry in entry_points(group=GROUP)}
+
+
 def reference(name: str) -> str:
     """The "module:attribute" behind a worker class name. Raises SettingsError for an unknown plain name."""
     if name in BUILT_IN:
         return BUILT_IN[name]
-    for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return entry.value
+    third_party = _third_party()
+    if name in third_party:
+        return third_party[name]
     module, separator, attribute = name.replace(":", ".").rpartition(".")
     if separator:
         return f"{module}:{attribute}"
-    known = ", ".join(["auto", *BUILT_IN, *(entry.name for entry in entry_points(group=GROUP))])
+    known = ", ".join(["auto", *BUILT_IN, *third_party])
     raise SettingsError(f"worker class {name!r} is not known; choose one of {known}, or give a dotted path")
 
 
@@ -48,5 +54,7 @@ def load(name: str) -> type[Worker]:
     except AttributeError as error:
         raise SettingsError(f"worker class {name!r}: module {module} has no attribute {attribute!r}") from error
     if not all(callable(getattr(found, method, None)) for method in ("boot", "serve", "stop")):
-        raise SettingsError(f"worker class {name!r} has no boot(), serve() and stop(); see docs/workers.md for what a worker is")
+        raise SettingsError(
+            f"worker class {name!r} has no boot(), serve() and stop(); see docs/workers.md for what a worker is"
+        )
     return cast("type[Worker]", found)  # structural: the three methods were just checked

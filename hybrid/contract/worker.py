@@ -26,7 +26,10 @@ from hybrid.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound, listening, non-blocking socket. `address` is how it is shown: "http://127.0.0.1:8000", "unix:/run/a.sock"."""
+    """A bound, listening, non-blocking socket.
+
+    `address` is how it is shown: "http://127.0.0.1:8000", "unix:/run/a.sock".
+    """
 
     socket: socket.socket
     address: str
@@ -53,10 +56,21 @@ class WorkerContext:
     """How many workers the pool has: `wsgi.multiprocess` is `pool_size > 1`."""
     boot_started: float = field(default=0.0)
     """Monotonic seconds at fork."""
+    worker_class: str = ""
+    """The name that was chosen; differs from the setting for "auto"."""
+    interface: str = ""
+    """"asgi", "asgi2" or "wsgi"; "" for a worker class that loads its app itself."""
+    app: object | None = None
+    """The application, loaded; None for a worker class with a true `loads_app_itself`."""
 
 
 class Worker(Protocol):
-    """What `hybrid_workers.child` drives. Structural: a third-party class need not inherit anything."""
+    """What `hybrid_workers.child` drives. Structural: a third-party class need not inherit anything.
+
+    Two optional attributes of the class, looked up with getattr:
+    `loads_app_itself = True`: `context.app` stays None and `boot()` imports the application.
+    `prepare()`, a classmethod: called before the application is imported (monkey-patching).
+    """
 
     def __init__(self, context: WorkerContext) -> None: ...
 

@@ -1,0 +1,104 @@
+"""What to do: the actions that `supervisor.decide` gives, each one effect of the shell. Imperatives. Pure data.
+
+No action waits. What an action learns comes back as an event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from hybrid.arbiter.state import Child, Signal
+
+
+class Level(IntEnum):
+    """The levels of the standard library's logging, which the pure part does not import."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+    CRITICAL = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Read the settings again and bind what they ask for; answers Loaded or LoadFailed."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Make a worker; answers Spawned or SpawnFailed."""
+
+    pool: str
+    slot: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send a signal to a child of ours."""
+
+    pid: int
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """No child of this generation will be made or is serving: forget its settings, close listeners that only it had."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseListeners:
+    """The arbiter stops: close them all, so that no connection queues where nobody will take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReopenLogs:
+    """Open the arbiter's own log files anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell the service manager: "READY=1", "STOPPING=1"."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Log one event; `text` may be several lines only when it carries a traceback."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogSilence:
+    """Log that a child missed a deadline, with the requests that its scoreboard row shows in flight."""
+
+    child: Child
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogDeath:
+    """Log how a child ended. The child is as it was just before; one of `code` and `signal` is set."""
+
+    child: Child
+    code: int | None
+    signal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """End the arbiter with this code. The last action there is."""
+
+    code: int
+
+
+Action = Load | Spawn | Kill | Discard | CloseListeners | ReopenLogs | Announce | Say | LogSilence | LogDeath | Exit

@@ -1,0 +1,224 @@
+"""The processes behind the children: fork, signal, reap, and the channel to each."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from hybrid.arbiter.actions import Spawn
+from hybrid.arbiter.events import BootFailed, Drained, Event, Exited, Ready, Retiring, Spawned, SpawnFailed
+from hybrid.arbiter.state import Signal
+from hybrid.contract import BootFailed as BootFailedMessage
+from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext
+from hybrid.contract import Ready as ReadyMessage
+from hybrid.contract.scoreboard import Word
+from hybrid.settings import Settings
+
+RunWorker = Callable[[WorkerContext], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What the shell keeps of one generation."""
+
+    generation: int
+    settings: Settings
+    folder: str
+    """Where its workers begin: a reload that failed half-way may have taken the arbiter elsewhere."""
+    listeners: dict[str, Listener]
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    channel: Channel
+    row: ScoreRow
+
+
+class Children:
+    """Every process that we forked and have not reaped. Single-threaded, as the whole arbiter is."""
+
+    def __init__(self, run_worker: RunWorker, log: logging.Logger, close_ours: Callable[[], None]) -> None:
+        """`close_ours` closes in a new child what only the arbiter may hold."""
+        self._run_worker = run_worker
+        self._log = log
+        self._close_ours = close_ours
+        self._processes: dict[int, _Process] = {}
+        self.scoreboard = Scoreboard()
+
+    def spawn(self, order: Spawn, release: Release, pool_size: int) -> Event:
+        """Fork one worker. Returns in the arbiter only.
+
+        All signals are blocked around the fork: one that came between it and the child's own handlers
+        would be eaten by ours, which the child has inherited. The child unblocks them when it has its own.
+        """
+        ours, theirs = Channel.pair()
+        row = self.scoreboard.row(order.slot)
+        arbiter_pid = os.getpid()  # asked here: in the child, getppid() may already name somebody else
+        _flush()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+        except OSError as error:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            ours.close()
+            theirs.close()
+            return SpawnFailed(order.slot, error.strerror or str(error))
+        if pid == 0:
+            ours.close()
+            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        theirs.close()
+        self._processes[pid] = _Process(pid, ours, row)
+        return Spawned(order.slot, pid)
+
+    def _become_worker(
+        self, order: Spawn, release: Release, pool_size: int, channel: Channel, row: ScoreRow, arbiter_pid: int
+    ) -> None:
+        """The child's side. Never returns, whatever happens: above us on the stack is an arbiter."""
+        code = 255
+        try:
+            started = time.monotonic()
+            os.chdir(release.folder)
+            self._close_ours()
+            # A sibling's channel held open here would keep it from seeing the arbiter's end.
+            for process in self._processes.values():
+                process.channel.close()
+            context = WorkerContext(
+                settings=release.settings,
+                pool=order.pool,
+                slot=order.slot,
+                generation=order.generation,
+                arbiter_pid=arbiter_pid,
+                listeners=tuple(release.listeners.values()),
+                channel=channel,
+                row=row,
+                log=self._log,
+                pool_size=pool_size,
+                boot_started=started,
+            )
+            code = self._run_worker(context)
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            leave(code)
+
+    def signal(self, pid: int, name: Signal) -> None:
+        """Send a signal to a child of ours. It may be dead, but it is not reaped, so its pid is still its own."""
+        if pid not in self._processes:
+            return
+        try:
+            os.kill(pid, signal.Signals[name.value])
+        except ProcessLookupError:
+            pass
+        except OSError as error:
+            self._log.error("Cannot send %s to worker (pid: %d): %s", name.value, pid, error.strerror)
+
+    def channels(self) -> Iterator[tuple[int, Channel]]:
+        """The open channels, by pid."""
+        return ((process.pid, process.channel) for process in self._processes.values())
+
+    def channel(self, pid: int) -> Channel:
+        return self._processes[pid].channel
+
+    def receive(self, pid: int) -> list[Event]:
+        """What a child has said since the last time."""
+        process = self._processes.get(pid)
+        if process is None or not process.channel.is_open:
+            return []
+        return [_event(pid, message) for message in process.channel.receive()]
+
+    def beats(self) -> dict[int, float]:
+        """The latest beats, by pid. A row still of its last owner says nothing about the new one."""
+        return {
+            pid: process.row.floats[Word.BEAT]
+            for pid, process in self._processes.items()
+            if process.row.words[Word.PID] == pid
+        }
+
+    def row(self, pid: int) -> ScoreRow | None:
+        """The row of a child that is not reaped yet and has taken it."""
+        process = self._processes.get(pid)
+        return process.row if process is not None and process.row.words[Word.PID] == pid else None
+
+    def reap(self) -> Iterator[tuple[int, int]]:
+        """Every process that ended, ours or adopted (as PID 1 we are given orphans), with its wait status.
+
+        `forget` each that was a worker, once its row and channel have been read to the end.
+        """
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            yield pid, status
+
+    def is_ours(self, pid: int) -> bool:
+        return pid in self._processes
+
+    def forget(self, pid: int) -> None:
+        """Close what is left of a reaped child."""
+        process = self._processes.pop(pid, None)
+        if process is not None:
+            process.channel.close()
+
+
+def exited(pid: int, status: int) -> Exited:
+    """The event for a wait status."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            return Exited(pid, signal=signal.Signals(number).name)
+        except ValueError:  # a real-time signal has no name
+            return Exited(pid, signal=f"signal {number}")
+    return Exited(pid, code=os.WEXITSTATUS(status))
+
+
+def leave(code: int) -> None:
+    """End a forked process without unwinding the arbiter's stack below it.
+
+    What a normal end of the interpreter does for the application is done: threads that are not daemons
+    are joined, atexit functions run, standard output is flushed.
+    """
+    try:
+        join_threads = getattr(threading, "_shutdown", None)  # what multiprocessing's children call, too
+        if join_threads is not None:
+            join_threads()
+        atexit._run_exitfuncs()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed, a broken pipe, or none at all
+            pass
+
+
+def _event(pid: int, message: Message) -> Event:
+    match message:
+        case ReadyMessage():
+            return Ready(pid, message.app)
+        case BootFailedMessage():
+            return BootFailed(pid, message.exit_code, message.reason, message.traceback)
+        case Retire():
+            return Retiring(pid, message.reason)
+        case Draining():
+            return Drained(pid, message.reason)

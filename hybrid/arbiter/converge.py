@@ -1,0 +1,207 @@
+"""The second half of every decision: order what is missing between what is and what should be. Pure.
+
+It looks at the state alone, never at the event, and is idempotent: run again at the same time, it orders
+nothing again, because whatever it orders it also notes in the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hybrid.arbiter import policy
+from hybrid.arbiter.actions import Action, Discard, Exit, Kill, Level, LogSilence, Say, Spawn
+from hybrid.arbiter.state import Child, Phase, Plan, Pool, Signal, Stage, State
+
+TIMEOUT = "timeout"
+BOOT_TIMEOUT = "boot timeout"
+GRACEFUL_TIMEOUT = "graceful timeout"
+
+
+def converge(state: State, now: float, actions: list[Action]) -> State:
+    """The state after ordering what the state asks for; the orders are appended to `actions`."""
+    state = _deadlines(state, now, actions)
+    if state.phase is not Phase.RUNNING:
+        return _stopping(state, now, actions)
+    for name in state.pools:
+        state = _supersede(state, state.pools[name], now, actions)
+        state = _retire(state, state.pools[name], now, actions)
+        state = _fill(state, state.pools[name], now, actions)
+    return _discard(state, actions)
+
+
+def next_wakeup(state: State) -> float | None:
+    """The monotonic time at which a Tick can change something; None = only an event can."""
+    times = [due for child in state.children.values() if (due := _due(child)) is not None]
+    if state.phase is Phase.RUNNING:
+        times += [pool.backoff.until for pool in state.pools.values() if any(_wanted(state, pool))]
+    return min(times, default=None)
+
+
+# deadlines --------------------------------------------------------------------------------------------------
+
+
+def _deadlines(state: State, now: float, actions: list[Action]) -> State:
+    for slot, child in sorted(state.children.items()):
+        due = _due(child)
+        if due is None or now < due:
+            continue
+        if child.sent is Signal.KILL:
+            actions.append(Say(Level.CRITICAL, f"Worker does not die (pid: {child.pid}) {fields(child)}; giving it up"))
+            state = state.without(slot)
+        elif child.deadline is not None and child.deadline <= now:
+            why = GRACEFUL_TIMEOUT if child.sent is Signal.TERM and child.ready_at is not None else child.why
+            state = _end(state, child, Signal.KILL, why, now + policy.UNKILLABLE_S, actions)
+        else:
+            is_booting = child.stage is Stage.BOOTING
+            actions.append(LogSilence(child, now - (child.since if is_booting else child.beat)))
+            why = BOOT_TIMEOUT if is_booting else TIMEOUT
+            state = _end(state, child, Signal.ABRT, why, now + policy.ABORT_GRACE_S, actions)
+    return state
+
+
+def _due(child: Child) -> float | None:
+    """When something must happen to this child because nothing else did."""
+    if child.stage is Stage.SPAWNING:
+        return None
+    times = [] if child.deadline is None else [child.deadline]
+    if child.stage is Stage.BOOTING and child.is_staying and child.plan.boot_timeout_s > 0:
+        times.append(child.since + child.plan.boot_timeout_s)
+    if child.stage in (Stage.READY, Stage.DRAINING) and child.sent in (None, Signal.TERM):
+        silent = policy.silent_at(child.beat, child.plan.timeout_s)
+        if silent is not None:
+            times.append(silent)
+    return min(times, default=None)
+
+
+# stopping ---------------------------------------------------------------------------------------------------
+
+
+def _stopping(state: State, now: float, actions: list[Action]) -> State:
+    if not state.children:
+        actions.append(Exit(state.exit_code))
+        return replace(state, phase=Phase.ENDED)
+    grace_s = policy.HALT_S if state.exit_code else policy.QUICK_S
+    for _, child in sorted(state.children.items()):
+        if not child.pid or child.sent is Signal.KILL:
+            continue
+        if state.phase is Phase.KILLING:
+            state = _end(state, child, Signal.KILL, "stop", now + policy.UNKILLABLE_S, actions)
+        elif state.phase is Phase.QUICK and child.sent not in (Signal.QUIT, Signal.ABRT):
+            deadline = min(child.deadline or now + grace_s, now + grace_s)
+            state = _end(state, child, Signal.QUIT, "stop", deadline, actions)
+        elif state.phase is Phase.GRACEFUL and child.is_staying:
+            state = _drain(state, child, "stop", now, actions)
+    return state
+
+
+# replacing --------------------------------------------------------------------------------------------------
+
+
+def _supersede(state: State, pool: Pool, now: float, actions: list[Action]) -> State:
+    """End what boots for a generation that nobody wants any more, or for a place that no longer exists."""
+    booting = [child for child in state.of_pool(pool.name) if child.stage is Stage.BOOTING and child.is_staying]
+    surplus = len(_keepers(state, pool, pool.serving)) - pool.size
+    for child in sorted(booting, key=lambda child: child.since, reverse=True):
+        if child.generation not in (pool.generation, pool.serving):
+            state = _drain(state, child, "superseded", now, actions)
+        elif surplus > 0 and child.generation == pool.serving:
+            surplus -= 1
+            state = _drain(state, child, "resize", now, actions)
+    return state
+
+
+def _retire(state: State, pool: Pool, now: float, actions: list[Action]) -> State:
+    """Drain one ready child for each that is ready above the size: who is to be replaced first, then the oldest."""
+    ready = [child for child in state.of_pool(pool.name) if child.stage is Stage.READY and child.is_staying]
+    keepers = {child.slot for child in _keepers(state, pool, pool.serving)}
+    surplus = max(0, len(ready) - pool.size)
+    for child in sorted(ready, key=lambda child: (child.slot in keepers, child.since))[:surplus]:
+        why = child.retire or ("reload" if child.generation != pool.serving else "resize")
+        state = _drain(state, child, why, now, actions)
+    return state
+
+
+# spawning ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One child that the pool lacks."""
+
+    generation: int
+    plan: Plan
+
+
+def _fill(state: State, pool: Pool, now: float, actions: list[Action]) -> State:
+    if now < pool.backoff.until:
+        return state
+    for slot, wanted in zip(_free_slots(state), _wanted(state, pool), strict=False):
+        actions.append(Spawn(pool.name, slot, wanted.generation))
+        child = Child(pool=pool.name, slot=slot, generation=wanted.generation, plan=wanted.plan, since=now)
+        state = state.with_child(child)
+    return state
+
+
+def _wanted(state: State, pool: Pool) -> list[_Wanted]:
+    """The children that may be spawned for this pool, leaving the back-off's time aside.
+
+    While a reload is on trial the serving generation is still kept at its size, so that an import that
+    hangs for minutes costs no capacity when an old worker dies meanwhile; the new one gets one child.
+    """
+    if pool.is_blocked:
+        return []
+    current = _keepers(state, pool, pool.serving)
+    wanted = [_Wanted(pool.serving, pool.serving_plan)] * (pool.size - len(current))
+    if pool.is_on_trial and not _keepers(state, pool, pool.generation):
+        wanted.append(_Wanted(pool.generation, pool.plan))
+    staying = [child for child in state.of_pool(pool.name) if child.is_staying]
+    room = min(pool.size + (pool.plan.surge or max(1, pool.size)) - len(staying), state.slots - len(state.children))
+    if pool.backoff.deaths >= policy.CAUTIOUS_AFTER:
+        room = min(room, 1 - sum(child.stage is not Stage.READY for child in staying))
+    return wanted[: max(0, room)]
+
+
+def _keepers(state: State, pool: Pool, generation: int) -> list[Child]:
+    """The children of one generation that count towards the size: staying, and not to be replaced."""
+    return [
+        child
+        for child in state.of_pool(pool.name)
+        if child.generation == generation and child.is_staying and not child.retire
+    ]
+
+
+def _free_slots(state: State) -> Iterator[int]:
+    taken = state.children.keys()
+    return (slot for slot in range(state.slots) if slot not in taken)
+
+
+def _discard(state: State, actions: list[Action]) -> State:
+    """Forget releases that no pool could go back to and no serving child was made of."""
+    needed = {pool.generation for pool in state.pools.values()} | {pool.good for pool in state.pools.values()}
+    needed |= {child.generation for child in state.children.values() if child.stage is not Stage.DRAINING}
+    for generation in sorted(state.releases - needed):
+        actions.append(Discard(generation))
+    return replace(state, releases=state.releases & needed)
+
+
+# telling a child to go --------------------------------------------------------------------------------------
+
+
+def _drain(state: State, child: Child, why: str, now: float, actions: list[Action]) -> State:
+    """SIGTERM, with the time that the child's stage deserves."""
+    if child.stage is Stage.BOOTING:
+        return _end(state, child, Signal.TERM, why, now + policy.BOOT_STOP_S, actions)
+    deadline = policy.drain_deadline(child.plan.graceful_timeout_s, now)
+    return _end(state, child, Signal.TERM, why, deadline, actions)
+
+
+def _end(state: State, child: Child, signal: Signal, why: str, deadline: float, actions: list[Action]) -> State:
+    actions.append(Kill(child.pid, signal))
+    stage = Stage.DRAINING if child.stage is Stage.READY else child.stage
+    return state.with_child(replace(child, stage=stage, sent=signal, why=why, deadline=deadline))
+
+
+def fields(child: Child) -> str:
+    """How a log line names a child, everywhere."""
+    return f"pool={child.pool} slot={child.slot} gen={child.generation}"

@@ -1,0 +1,220 @@
+"""Listening sockets: bind, take over, keep through a reload, close.
+
+The arbiter owns them all; workers inherit them by fork. A listener belongs to the releases that name its
+address, and is closed with the last of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from logging import Logger
+
+from hybrid.arbiter.address import Address, Inet, Inherited, Unix, parse_address
+from hybrid.contract import Listener
+from hybrid.contract.identity import owner
+from hybrid.errors import SettingsError
+from hybrid.settings import Settings
+
+DEFAULT_BIND = ("127.0.0.1:8000",)
+_FIRST_ACTIVATED_FD = 3
+_TRIES = 5
+
+
+class Listeners:
+    """All of them, by the bind value that asked for them."""
+
+    def __init__(self, log: Logger, pause: Callable[[float], bool]) -> None:
+        """`pause(seconds)` waits; True means that the operator no longer wants us to go on."""
+        self._log = log
+        self._pause = pause
+        self._open: dict[str, Listener] = {}
+        self._files: dict[str, tuple[str, int]] = {}
+        """Unix socket files that we made: path and inode, so that nobody else's is removed."""
+        self._activated = _take_activated(os.environ, os.getpid())
+
+    def open(self, settings: Settings, *, tries: int = _TRIES) -> dict[str, Listener]:
+        """The listeners for these settings, in order; those that are open already are kept.
+
+        A port in use is tried again, one second apart, as its last owner may still be going.
+        Raises SettingsError naming address and cause; what was open before stays open, the rest is closed.
+        """
+        wanted: dict[str, Address] = {f"fd://{fd}": Inherited(fd) for fd in self._activated}
+        if not wanted:
+            wanted = {bind: parse_address(bind) for bind in settings.bind or DEFAULT_BIND}
+        opened = {}
+        try:
+            for key, address in wanted.items():
+                if key not in self._open:
+                    opened[key] = self._bind(key, address, settings, tries)
+                    self._open[key] = opened[key]
+        except SettingsError:
+            self.close(opened)
+            raise
+        for key in wanted:
+            self._open[key].socket.listen(settings.backlog)  # again is allowed: a reload may change the backlog
+        return {key: self._open[key] for key in wanted}
+
+    def close(self, keys: Iterable[str]) -> None:
+        """Close these, and remove the socket files that we made for them."""
+        for key in list(keys):
+            listener = self._open.pop(key, None)
+            if listener is not None:
+                listener.socket.close()
+            path, inode = self._files.pop(key, ("", 0))
+            if path:
+                _unlink_own(path, inode)
+
+    def close_all(self) -> None:
+        """Close every one."""
+        self.close(list(self._open))
+
+    def _bind(self, key: str, address: Address, settings: Settings, tries: int) -> Listener:
+        for left in reversed(range(tries)):
+            try:
+                sock = _make(address, settings)
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise SettingsError(_explain(address, error, settings)) from error
+                if not left:
+                    times = f"; tried {tries} times, one second apart" if tries > 1 else ""
+                    raise SettingsError(
+                        f"Can't connect to {address}: the address is in use{times};"
+                        " stop the process that listens there, or choose another --bind"
+                    ) from error
+                self._log.error("Connection in use: %s", address)
+                self._log.error("Retrying in 1 second.")
+                if self._pause(1.0):
+                    raise SettingsError(f"Can't connect to {address}: stopped while waiting for the address") from error
+        if isinstance(address, Unix) and not address.is_abstract:
+            self._files[key] = (os.path.abspath(address.path), os.stat(address.path).st_ino)
+        sock.setblocking(False)
+        return Listener(sock, _shown(sock, settings))
+
+
+def _make(address: Address, settings: Settings) -> socket.socket:
+    match address:
+        case Inherited():
+            return _adopt(address)
+        case Unix():
+            return _bind_unix(address, settings)
+        case Inet():
+            return _bind_inet(address)
+
+
+def _bind_inet(address: Inet) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if address.is_v6 else socket.AF_INET)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted sockets inherit it on Linux: one system call per connection less for the worker.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.bind((address.host, address.port))
+        # Listen here and not later: with SO_REUSEADDR two may bind an address, only one may listen, and
+        # that one is who the retry is for.
+        sock.listen(1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(address: Unix, settings: Settings) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        if address.is_abstract:
+            sock.bind("\0" + address.path[1:])
+            return sock
+        _remove_stale(address)
+        old_umask = os.umask(settings.umask)
+        try:
+            sock.bind(address.path)
+        finally:
+            os.umask(old_umask)
+        uid, gid = owner(settings)
+        if (uid, gid) != (os.geteuid(), os.getegid()):
+            os.chown(address.path, uid, gid)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _remove_stale(address: Unix) -> None:
+    """Make room for the socket file. A socket that somebody still listens on is in use; no other file is touched."""
+    try:
+        mode = os.stat(address.path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise SettingsError(f"bind {address}: the file exists and is no socket; remove it or choose another --bind")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(address.path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            pass
+        except OSError:  # a full backlog, say: somebody is there
+            raise OSError(errno.EADDRINUSE, "in use") from None
+        else:
+            raise OSError(errno.EADDRINUSE, "in use")
+    os.unlink(address.path)
+
+
+def _adopt(address: Inherited) -> socket.socket:
+    try:
+        sock = socket.socket(fileno=address.fd)
+    except OSError as error:
+        raise SettingsError(
+            f"bind {address}: file descriptor {address.fd}: {error.strerror}; it must be an open socket"
+        ) from error
+    if sock.type != socket.SOCK_STREAM:
+        sock.close()
+        raise SettingsError(f"bind {address}: file descriptor {address.fd} is no stream socket")
+    return sock
+
+
+def _take_activated(environ: Mapping[str, str], pid: int) -> tuple[int, ...]:
+    """The descriptors that a service manager passed (sd_listen_fds(3)); a child must not take them for its own."""
+    if environ.get("LISTEN_PID") != str(pid):
+        return ()
+    try:
+        count = int(environ.get("LISTEN_FDS", "0"))
+    except ValueError:
+        return ()
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
+    return tuple(range(_FIRST_ACTIVATED_FD, _FIRST_ACTIVATED_FD + count))
+
+
+def _shown(sock: socket.socket, settings: Settings) -> str:
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        text = os.fsdecode(name)
+        return "unix:@" + text[1:] if text.startswith("\0") else f"unix:{text}"
+    host = f"[{name[0]}]" if sock.family == socket.AF_INET6 else name[0]
+    return f"{'https' if settings.certfile else 'http'}://{host}:{name[1]}"
+
+
+def _explain(address: Address, error: OSError, settings: Settings) -> str:
+    hint = ""
+    if error.errno == errno.EACCES and isinstance(address, Inet):
+        hint = "; ports below 1024 need CAP_NET_BIND_SERVICE or a different --bind"
+    elif error.errno == errno.EADDRNOTAVAIL:
+        hint = "; no interface of this machine has that address"
+    elif error.errno == errno.EPERM and isinstance(address, Unix):
+        hint = f"; only root can give the socket to user {settings.user!r} group {settings.group!r}"
+    elif isinstance(error, socket.gaierror):
+        hint = "; the host name cannot be resolved"
+    return f"bind {address}: {(error.strerror or str(error)).lower()}{hint}"
+
+
+def _unlink_own(path: str, inode: int) -> None:
+    try:
+        if os.stat(path).st_ino == inode:
+            os.unlink(path)
+    except OSError:  # somebody removed it before us, or took the folder away
+        pass

@@ -1,0 +1,333 @@
+"""The arbiter's shell: turn what happened into events, let `decide` decide, perform the actions.
+
+No rule is in here. Every method is one effect, or the order of a few.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+
+import hybrid
+from hybrid import logs
+from hybrid.arbiter import actions as act
+from hybrid.arbiter import events as ev
+from hybrid.arbiter import records
+from hybrid.arbiter.children import Children, Release, RunWorker, exited
+from hybrid.arbiter.listeners import Listeners
+from hybrid.arbiter.loop import Loop
+from hybrid.arbiter.notify import Notifier
+from hybrid.arbiter.pidfile import Pidfile
+from hybrid.arbiter.state import Plan, State
+from hybrid.arbiter.supervisor import decide, next_wakeup
+from hybrid.arbiter.watcher import Watcher
+from hybrid.contract.identity import owner
+from hybrid.contract.scoreboard import InFlight
+from hybrid.errors import SettingsError
+from hybrid.settings import Settings
+
+LoadSettings = Callable[[], Settings]
+POOL = "main"
+
+_COMMANDS: dict[int, ev.Event] = {
+    signal.SIGTERM: ev.Stop(is_graceful=True),
+    signal.SIGINT: ev.Stop(is_graceful=False),
+    signal.SIGQUIT: ev.Stop(is_graceful=False),
+    signal.SIGHUP: ev.Reload(),
+    signal.SIGUSR1: ev.Reopen(),
+    signal.SIGTTIN: ev.Resize(POOL, 1),
+    signal.SIGTTOU: ev.Resize(POOL, -1),
+}
+
+
+def run_arbiter(load_settings: LoadSettings, run_worker: RunWorker) -> int:
+    """Serve until told to stop; returns the exit code of the process. Must be called on the main thread.
+
+    `load_settings` is called now and at each reload. Raises SettingsError for what cannot even be begun with:
+    settings, an address in use, a pidfile that cannot be written.
+    """
+    start_dir = _start_dir()
+    settings = load_settings()
+    folder = _enter(start_dir, settings)
+    log = _open_logs(settings)
+    loop = Loop()
+    try:
+        arbiter = Arbiter(load_settings, run_worker, loop, log, start_dir)
+        try:
+            arbiter.start(settings, folder)
+            return arbiter.run()
+        finally:
+            arbiter.close()
+    finally:
+        loop.close()
+
+
+class Arbiter:
+    """The process. Holds everything that has a descriptor; what it knows is in `state`."""
+
+    def __init__(
+        self, load_settings: LoadSettings, run_worker: RunWorker, loop: Loop, log: logging.Logger, start_dir: str
+    ) -> None:
+        self._load_settings = load_settings
+        self._start_dir = start_dir
+        self._loop = loop
+        self._log = log
+        self._notifier = Notifier()
+        self._listeners = Listeners(log, self._pause)
+        self._children = Children(run_worker, log, self._close_in_child)
+        self._releases: dict[int, Release] = {}
+        self._pidfile: Pidfile | None = None
+        self._watcher: Watcher | None = None
+        self._pending: deque[ev.Event] = deque()
+        self._exit_code: int | None = None
+        self.state = State(slots=self._children.scoreboard.rows)
+
+    # life -------------------------------------------------------------------------------------------------
+
+    def start(self, settings: Settings, folder: str) -> None:
+        """Everything before the first fork. Raises SettingsError."""
+        self._log.info("Starting hybrid %s", hybrid.__version__)
+        self._write_pidfile(settings)
+        self._adopt(Release(0, settings, folder, self._listeners.open(settings)))
+        if settings.reload:
+            self._watch_files(settings)
+        self._pending.append(ev.Loaded(0, plans(settings)))
+
+    def run(self) -> int:
+        """Until an Exit action."""
+        while self._exit_code is None:
+            while self._pending and self._exit_code is None:
+                self._step(self._pending.popleft())
+            if self._exit_code is None:
+                self._collect()
+        self._log.info("Shutting down: Master")
+        return self._exit_code
+
+    def close(self) -> None:
+        """Give back what outlives a process: the socket files and the pidfile."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        self._listeners.close_all()
+        if self._pidfile is not None:
+            self._pidfile.remove()
+
+    def _step(self, event: ev.Event) -> None:
+        self.state, actions = decide(self.state, event, time.monotonic())
+        for action in actions:
+            self._perform(action)
+
+    # what happened ----------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        """Wait, then queue everything that happened, a Tick last."""
+        woken = self._loop.wait(next_wakeup(self.state))
+        for number in woken.signals:
+            self._take_signal(number)
+        for callback in woken.readable:
+            callback()
+        self._reap()
+        self._pending.append(ev.Tick(self._children.beats(), paused_s=woken.late_s))
+
+    def _take_signal(self, number: int) -> None:
+        if number == signal.SIGCHLD:
+            return
+        self._log.info("Handling signal: %s", signal.Signals(number).name.removeprefix("SIG").lower())
+        if number == signal.SIGHUP:
+            self._log.info("Hang up: Master")
+        command = _COMMANDS.get(number)
+        if command is not None:
+            self._pending.append(command)
+
+    def _reap(self) -> None:
+        for pid, status in self._children.reap():
+            if self._children.is_ours(pid):
+                # What it said before it died comes first: it may be the reason.
+                self._pending.extend(self._children.receive(pid))
+                self._pending.append(exited(pid, status))
+            elif self._watcher is not None and pid == self._watcher.pid:
+                self._log.error("The file watcher ended; files are no longer watched. Restart to watch again.")
+                self._stop_watching()
+            else:
+                self._log.debug("Reaped a process that is no worker (pid: %d)", pid)
+
+    def _hear(self, pid: int) -> None:
+        self._pending.extend(self._children.receive(pid))
+        if not self._children.channel(pid).is_open:
+            self._loop.forget(self._children.channel(pid).fileno())
+
+    def _see_changes(self) -> None:
+        if self._watcher is None:
+            return
+        changed = self._watcher.receive()
+        if changed:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            self._log.info("Reloading: %s changed%s", os.path.relpath(changed[0]), more)
+            self._pending.append(ev.Reload("a file changed"))
+        else:
+            self._loop.forget(self._watcher.fileno())
+
+    # what to do -------------------------------------------------------------------------------------------
+
+    def _perform(self, action: act.Action) -> None:
+        match action:
+            case act.Load():
+                self._pending.append(self._load(action.generation))
+            case act.Spawn():
+                self._spawn(action)
+            case act.Kill():
+                self._children.signal(action.pid, action.signal)
+            case act.Discard():
+                self._discard(action.generation)
+            case act.CloseListeners():
+                self._listeners.close_all()
+            case act.ReopenLogs():
+                logs.reopen()
+            case act.Announce():
+                self._notifier.tell(action.state)
+            case act.Say():
+                self._log.log(action.level, "%s", action.text)
+            case act.LogSilence():
+                now = time.monotonic()
+                self._log.critical(
+                    "%s", records.silence(action.child, action.silent_s, self._in_flight(action.child.pid), now)
+                )
+            case act.LogDeath():
+                self._log_death(action)
+            case act.Exit():
+                self._exit_code = action.code
+
+    def _spawn(self, order: act.Spawn) -> None:
+        event = self._children.spawn(order, self._releases[order.generation], self.state.pools[order.pool].size)
+        if isinstance(event, ev.Spawned):
+            pid = event.pid
+            self._loop.watch(self._children.channel(pid).fileno(), lambda: self._hear(pid))
+            self._log.info(
+                "Booting worker with pid: %d pool=%s slot=%d gen=%d", pid, order.pool, order.slot, order.generation
+            )
+        self._pending.append(event)
+
+    def _log_death(self, order: act.LogDeath) -> None:
+        pid = order.child.pid
+        requests = self._in_flight(pid)
+        level, text = records.death(order.child, order.code, order.signal, requests, time.monotonic())
+        self._log.log(level, "%s", text)
+        self._loop.forget(self._children.channel(pid).fileno())
+        self._children.forget(pid)
+
+    def _in_flight(self, pid: int) -> list[InFlight]:
+        row = self._children.row(pid)
+        return row.in_flight() if row is not None else []
+
+    # releases ---------------------------------------------------------------------------------------------
+
+    def _load(self, generation: int) -> ev.Event:
+        """Everything that a reload may refuse. It waits for nothing: an address in use is refused at once."""
+        try:
+            os.chdir(self._start_dir)
+            settings = self._load_settings()
+            folder = _enter(self._start_dir, settings)
+            listeners = self._listeners.open(settings, tries=1)
+            self._write_pidfile(settings)
+            _open_logs(settings)
+        except SettingsError as error:
+            return ev.LoadFailed(generation, str(error))
+        except Exception as error:  # a settings file is a program of the user's, and may raise anything
+            self._log.exception("The settings cannot be loaded")
+            return ev.LoadFailed(generation, f"{type(error).__name__}: {error}")
+        self._adopt(Release(generation, settings, folder, listeners))
+        return ev.Loaded(generation, plans(settings))
+
+    def _adopt(self, release: Release) -> None:
+        """Keep it, and say what is new about it."""
+        before = self._releases.get(max(self._releases, default=0))
+        self._releases[release.generation] = release
+        if before is None or before.listeners.keys() != release.listeners.keys():
+            addresses = ",".join(listener.address for listener in release.listeners.values())
+            self._log.info("Listening at: %s (%d)", addresses, os.getpid())
+        if before is None or before.settings.worker_class != release.settings.worker_class:
+            self._log.info("Using worker: %s", release.settings.worker_class)
+
+    def _discard(self, generation: int) -> None:
+        gone = self._releases.pop(generation, None)
+        if gone is not None:
+            kept = {key for release in self._releases.values() for key in release.listeners}
+            self._listeners.close(gone.listeners.keys() - kept)
+
+    def _write_pidfile(self, settings: Settings) -> None:
+        if not settings.pidfile:
+            return
+        fresh = Pidfile(settings.pidfile)
+        fresh.write()
+        if self._pidfile is not None and self._pidfile.path != fresh.path:
+            self._pidfile.remove()
+        self._pidfile = fresh
+
+    # parts ------------------------------------------------------------------------------------------------
+
+    def _watch_files(self, settings: Settings) -> None:
+        self._watcher = Watcher(settings, self._close_in_child)
+        self._loop.watch(self._watcher.fileno(), self._see_changes)
+
+    def _stop_watching(self) -> None:
+        if self._watcher is not None:
+            self._loop.forget(self._watcher.fileno())
+            self._watcher.stop()
+            self._watcher = None
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait before the loop runs. True if a signal that ends us came meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for number in self._loop.wait(until).signals:
+                if isinstance(_COMMANDS.get(number), ev.Stop):
+                    return True
+        return False
+
+    def _close_in_child(self) -> None:
+        """Close, in a process that we just forked, what only the arbiter may hold."""
+        self._loop.close()
+        if self._watcher is not None:
+            os.close(self._watcher.fileno())
+
+
+def plans(settings: Settings) -> dict[str, Plan]:
+    """What these settings ask of each pool."""
+    return {
+        POOL: Plan(
+            size=settings.workers,
+            timeout_s=settings.timeout,
+            boot_timeout_s=settings.boot_timeout,
+            graceful_timeout_s=settings.graceful_timeout,
+            waits_for_fix=settings.reload,
+        )
+    }
+
+
+def _open_logs(settings: Settings) -> logging.Logger:
+    who = owner(settings) if settings.user or settings.group else None
+    return logs.configure(settings.errorlog, settings.loglevel, settings.accesslog, who)
+
+
+def _start_dir() -> str:
+    """The folder of the start, as the shell calls it: `current`, a link that a deployment turns, stays a link."""
+    shown = os.environ.get("PWD", "")
+    try:
+        if shown and os.path.samefile(shown, "."):
+            return shown
+    except OSError:
+        pass
+    return os.getcwd()
+
+
+def _enter(start_dir: str, settings: Settings) -> str:
+    """Go where relative paths of the settings begin, and give that folder. Raises SettingsError."""
+    folder = os.path.join(start_dir, settings.chdir)
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise SettingsError(f"setting chdir: cannot change to {folder}: {(error.strerror or '').lower()}") from error
+    return folder

@@ -1,0 +1,79 @@
+"""How long, how often, how many: the numbers behind the arbiter's decisions, and the back-off. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ABORT_GRACE_S = 1.5
+"""From SIGABRT to SIGKILL: the child writes its stacks in milliseconds, or it never will."""
+
+QUICK_S = 2.0
+"""From SIGQUIT to SIGKILL."""
+
+HALT_S = 0.5
+"""The same for siblings of a worker that could not boot: whoever waits for the exit code waits for this."""
+
+DRAIN_SLACK_S = 1.0
+"""What a draining worker gets above the graceful time, so that its own orderly end wins against our SIGKILL."""
+
+BOOT_STOP_S = 2.0
+"""From SIGTERM to SIGKILL for a child that is still booting: it has nothing to finish."""
+
+UNKILLABLE_S = 10.0
+"""From SIGKILL to giving up: a process in uninterruptible sleep must not keep a stop from ending."""
+
+STEADY_S = 10.0
+"""A worker that was ready for this long served well: its death says nothing about the next one's chances."""
+
+FIRST_DEATHS = 3
+"""So many deaths in a row without anything ever ready, none of them with a reason given, are a failure to boot."""
+
+CAUTIOUS_AFTER = 3
+"""From so many deaths in a row on, a pool boots one child at a time: the others would only die with it."""
+
+PAUSE_S = 1.0
+"""When the arbiter itself wakes so much too late, the machine or the container was stopped, not the workers."""
+
+_FIRST_DELAY_S = 0.1
+_LONGEST_DELAY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Deaths in a row, and when the next spawn may be."""
+
+    deaths: int = 0
+    until: float = 0.0
+
+
+def after_death(backoff: Backoff, *, ready_s: float | None, now: float) -> Backoff:
+    """The back-off after a child died that nobody had told to go.
+
+    `ready_s` is how long it had been ready, None if it never was. The delay doubles from 0.1 s to 30 s
+    while the deaths go on; a worker that served well, and the first death of a row, are replaced at once.
+    A row ends when no death has come for twice the last delay and STEADY_S more.
+    """
+    if ready_s is not None and ready_s >= STEADY_S:
+        return Backoff(0, now)
+    last_delay = delay_after(backoff.deaths)
+    if backoff.deaths and now > backoff.until + last_delay + STEADY_S:
+        backoff = Backoff()
+    deaths = backoff.deaths + 1
+    return Backoff(deaths, now + delay_after(deaths))
+
+
+def delay_after(deaths: int) -> float:
+    """Seconds to wait after so many deaths in a row: 0, 0.1, 0.2, 0.4 ... 30."""
+    if deaths < 2:
+        return 0.0
+    return float(min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** min(deaths - 2, 20)))
+
+
+def drain_deadline(graceful_timeout_s: float, now: float) -> float:
+    """When a child that was told to drain is killed. A graceful time of 0 still leaves the slack."""
+    return now + graceful_timeout_s + DRAIN_SLACK_S
+
+
+def silent_at(beat: float, timeout_s: float) -> float | None:
+    """When a worker that does not beat again counts as silent; None with the deadline switched off."""
+    return beat + timeout_s if timeout_s > 0 else None

@@ -1,0 +1,173 @@
+"""What the arbiter knows, as values: pools, their children, and how far a stop has got.
+
+Pure data. Everything here is immutable; `supervisor.decide` gives back a changed copy. Nothing here knows
+of a process, a socket or a clock: times are monotonic seconds that the shell passed in.
+
+A child is known by its slot, because the slot exists before the process does: from the moment that a spawn
+is ordered until the exit is reaped, the slot is taken and no second child can be put in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, IntEnum, StrEnum
+
+from hybrid.arbiter.policy import Backoff
+
+NEVER = -1
+"""The generation number of "none yet"."""
+
+
+class Signal(StrEnum):
+    """The signals that the arbiter sends, by name: the number is a matter of the platform, so of the shell."""
+
+    TERM = "SIGTERM"
+    QUIT = "SIGQUIT"
+    ABRT = "SIGABRT"
+    KILL = "SIGKILL"
+    USR1 = "SIGUSR1"
+
+
+class Stage(Enum):
+    """Of a child. A child that is gone is no longer in the state."""
+
+    SPAWNING = "spawning"
+    """The fork is ordered, the pid not known yet."""
+    BOOTING = "booting"
+    READY = "ready"
+    DRAINING = "draining"
+    """It was told to go, or says that it goes: no capacity any more."""
+
+
+class Phase(IntEnum):
+    """Of the arbiter; it only ever grows."""
+
+    RUNNING = 0
+    GRACEFUL = 1
+    """Requests under way may finish, within the graceful time."""
+    QUICK = 2
+    """They may not."""
+    KILLING = 3
+    ENDED = 4
+    """The Exit action is out; nothing follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one generation's settings ask of a pool. Seconds; 0 switches a deadline off."""
+
+    size: int
+    timeout_s: float = 30.0
+    boot_timeout_s: float = 120.0
+    graceful_timeout_s: float = 30.0
+    surge: int = 0
+    """How many children above `size` may exist, retiring ones not counted, while others are replaced; 0 = `size`."""
+    waits_for_fix: bool = False
+    """A first generation that cannot boot is waited for (`--reload`) instead of ending the arbiter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """The arbiter's record of one worker."""
+
+    pool: str
+    slot: int
+    generation: int
+    plan: Plan
+    """The plan it was spawned under: its deadlines do not change when the settings do."""
+    stage: Stage = Stage.SPAWNING
+    since: float
+    """When the stage began."""
+    pid: int = 0
+    beat: float = 0.0
+    ready_at: float | None = None
+    retire: str = ""
+    """Why it should be replaced once a successor is ready; "" = it should not."""
+    sent: Signal | None = None
+    """The hardest of the signals that we sent to make it end."""
+    why: str = ""
+    """Why we sent it."""
+    deadline: float | None = None
+    """When SIGKILL follows."""
+    has_failed: bool = False
+    """It reported that it cannot boot, and the report has been acted upon."""
+
+    @property
+    def is_staying(self) -> bool:
+        """Nobody asked it to go and it has not said that it goes."""
+        return self.stage is not Stage.DRAINING and self.deadline is None and self.sent is None and not self.has_failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A set of workers of one class serving one app."""
+
+    name: str
+    plan: Plan
+    size: int
+    """The serving plan's, until TTIN, TTOU or a resize change it; a reload sets it back once it has come up."""
+    generation: int = 0
+    """What new children are made of."""
+    good: int = NEVER
+    """The last generation of which a child was ready; equal to `generation` unless a reload is on trial."""
+    good_plan: Plan | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+    is_blocked: bool = False
+    """Spawns nothing until the next reload."""
+    traceback: str = ""
+    """The last one logged, so that four workers with one mistake log it once."""
+
+    @property
+    def is_on_trial(self) -> bool:
+        """A reload whose generation has not had a ready child yet, while an older one serves."""
+        return self.good not in (NEVER, self.generation)
+
+    @property
+    def serving(self) -> int:
+        """The generation that the pool keeps at its size: the new one only once it has shown that it boots."""
+        return self.good if self.is_on_trial else self.generation
+
+    @property
+    def serving_plan(self) -> Plan:
+        """The plan of the serving generation."""
+        return self.good_plan if self.is_on_trial and self.good_plan is not None else self.plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All of it."""
+
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    children: Mapping[int, Child] = field(default_factory=dict)
+    """By slot."""
+    phase: Phase = Phase.RUNNING
+    exit_code: int = 0
+    generation: int = 0
+    """The newest generation number given out."""
+    releases: frozenset[int] = frozenset()
+    """The generations whose settings and listeners the shell keeps."""
+    is_announced: bool = False
+    """The service manager knows that we are ready."""
+    slots: int = 1024
+    """How many rows the scoreboard has."""
+
+    def child_of(self, pid: int) -> Child | None:
+        """The child with this pid; None for a process that is not, or no longer, ours."""
+        return next((child for child in self.children.values() if child.pid == pid), None) if pid else None
+
+    def of_pool(self, name: str) -> list[Child]:
+        """The children of one pool, by slot."""
+        return [child for _, child in sorted(self.children.items()) if child.pool == name]
+
+    def with_child(self, child: Child) -> State:
+        """A copy in which this child stands in its slot."""
+        return replace(self, children={**self.children, child.slot: child})
+
+    def without(self, slot: int) -> State:
+        """A copy in which the slot is free."""
+        return replace(self, children={key: child for key, child in self.children.items() if key != slot})
+
+    def with_pool(self, pool: Pool) -> State:
+        """A copy with this pool in the place of the one of its name."""
+        return replace(self, pools={**self.pools, pool.name: pool})

@@ -1,0 +1,320 @@
+"""Every decision of the arbiter, as one pure function: `decide(state, event, now) -> (state, actions)`.
+
+Two steps. *Apply* notes what the event says. *Converge* compares what is with what should be - deadlines
+that passed, children that may be retired, slots to fill - and orders the difference. Converge looks at the
+state and never at the event, so an event that got lost or merged (signals do) delays a decision to the next
+event at most, and running it twice orders nothing twice.
+
+The rules in one place:
+
+- make before break: a child is retired only while more are ready than the pool needs, so reload,
+  max-requests and resize are the same rule;
+- a reload is on trial until one child of its generation is ready. That first child boots alone. If it cannot,
+  the pool goes back to the generation before, whose children have not been touched;
+- a generation that was never ready in a pool that never had one ends the arbiter, with the child's exit code;
+- afterwards, deaths only slow down the respawns;
+- whatever was told to go has a deadline, and SIGKILL follows.
+
+`next_wakeup(state)` is when to call `decide` with a Tick if nothing else happens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from hybrid.arbiter import policy
+from hybrid.arbiter.actions import (
+    Action,
+    Announce,
+    CloseListeners,
+    Kill,
+    Level,
+    Load,
+    LogDeath,
+    ReopenLogs,
+    Say,
+)
+from hybrid.arbiter.converge import BOOT_TIMEOUT, TIMEOUT, converge, fields, next_wakeup
+from hybrid.arbiter.events import (
+    BootFailed,
+    Drained,
+    Event,
+    Exited,
+    Loaded,
+    LoadFailed,
+    Ready,
+    Reload,
+    Reopen,
+    Resize,
+    Retiring,
+    Spawned,
+    SpawnFailed,
+    Stop,
+    Tick,
+)
+from hybrid.arbiter.state import NEVER, Child, Phase, Pool, Signal, Stage, State
+
+_BOOT_FAILED = 3
+_REASONS = {1: "Settings cannot be used.", 3: "Worker failed to boot.", 4: "App failed to load."}
+
+Actions = list[Action]
+
+__all__ = ["decide", "next_wakeup"]
+
+
+def decide(state: State, event: Event, now: float) -> tuple[State, Actions]:
+    """The state after this event and what to do now, in order. After Exit nothing is decided any more."""
+    if state.phase is Phase.ENDED:
+        return state, []
+    actions: Actions = []
+    state = _apply(state, event, now, actions)
+    state = converge(state, now, actions)
+    return state, actions
+
+
+# apply: one function per event ------------------------------------------------------------------------------
+
+
+def _apply(state: State, event: Event, now: float, actions: Actions) -> State:
+    match event:
+        case Loaded():
+            return _loaded(state, event, now)
+        case LoadFailed():
+            actions.append(Say(Level.ERROR, f"Reload failed: {event.reason}; nothing was changed"))
+            return state
+        case Spawned():
+            return _spawned(state, event, now)
+        case SpawnFailed():
+            return _spawn_failed(state, event, now, actions)
+        case Ready():
+            return _ready(state, event, now, actions)
+        case BootFailed():
+            return _boot_failed(state, event, now, actions)
+        case Retiring():
+            return _retiring(state, event, actions)
+        case Drained():
+            return _drained(state, event, now)
+        case Exited():
+            return _exited(state, event, now, actions)
+        case Stop():
+            return _stop(state, event, actions)
+        case Reload():
+            return _reload(state, actions)
+        case Resize():
+            return _resize(state, event, actions)
+        case Reopen():
+            actions.append(ReopenLogs())
+            actions.extend(Kill(child.pid, Signal.USR1) for child in state.children.values() if child.pid)
+            return state
+        case Tick():
+            return _tick(state, event, now)
+        case _:
+            assert_never(event)
+
+
+def _loaded(state: State, event: Loaded, now: float) -> State:
+    if event.generation != state.generation or state.phase is not Phase.RUNNING:
+        return state
+    state = replace(state, releases=state.releases | {event.generation})
+    for name, plan in event.plans.items():
+        pool = state.pools.get(name) or Pool(name=name, plan=plan, size=plan.size)
+        fresh = policy.Backoff(0, now)
+        state = state.with_pool(
+            replace(
+                pool,
+                plan=plan,
+                size=plan.size,
+                generation=event.generation,
+                backoff=fresh,
+                is_blocked=False,
+                traceback="",
+            )
+        )
+    for name in state.pools.keys() - event.plans.keys():
+        state = state.with_pool(replace(state.pools[name], size=0))
+    return state
+
+
+def _spawned(state: State, event: Spawned, now: float) -> State:
+    child = state.children.get(event.slot)
+    if child is None or child.stage is not Stage.SPAWNING:
+        return state
+    return state.with_child(replace(child, pid=event.pid, stage=Stage.BOOTING, since=now, beat=now))
+
+
+def _spawn_failed(state: State, event: SpawnFailed, now: float, actions: Actions) -> State:
+    child = state.children.get(event.slot)
+    if child is None or child.stage is not Stage.SPAWNING:
+        return state
+    pool = state.pools[child.pool]
+    actions.append(Say(Level.ERROR, f"Cannot fork a worker: {event.reason} pool={pool.name} slot={event.slot}"))
+    # Never at once: the resource that fork lacked is not back in a millisecond.
+    backoff = policy.after_death(replace(pool.backoff, deaths=max(1, pool.backoff.deaths)), ready_s=None, now=now)
+    return state.without(event.slot).with_pool(replace(pool, backoff=backoff))
+
+
+def _ready(state: State, event: Ready, now: float, actions: Actions) -> State:
+    child = state.child_of(event.pid)
+    if child is None or child.stage is not Stage.BOOTING:
+        return state
+    boot_s = now - child.since
+    detail = f" {event.detail}" if event.detail else ""
+    actions.append(Say(Level.INFO, f"Worker ready (pid: {child.pid}) {fields(child)} boot_s={boot_s:.2f}{detail}"))
+    if not child.is_staying:
+        return state
+    state = state.with_child(replace(child, stage=Stage.READY, since=now, beat=now, ready_at=now))
+    pool = state.pools[child.pool]
+    if child.generation == pool.generation and pool.good != pool.generation:
+        size = pool.plan.size if pool.is_on_trial else pool.size
+        state = state.with_pool(replace(pool, good=pool.generation, good_plan=pool.plan, size=size, traceback=""))
+        if pool.is_on_trial:
+            text = f"Pool {pool.name}: generation {pool.generation} is ready, retiring generation {pool.good}"
+            actions.append(Say(Level.INFO, text))
+    if not state.is_announced and state.phase is Phase.RUNNING:
+        actions.append(Announce("READY=1"))
+        state = replace(state, is_announced=True)
+    return state
+
+
+def _boot_failed(state: State, event: BootFailed, now: float, actions: Actions) -> State:
+    child = state.child_of(event.pid)
+    if child is None or child.stage is not Stage.BOOTING or child.has_failed:
+        return state
+    state = state.with_child(replace(child, has_failed=True, deadline=now + policy.BOOT_STOP_S, why="boot failed"))
+    if not child.is_staying or state.phase is not Phase.RUNNING:
+        return state
+    pool = state.pools[child.pool]
+    if event.traceback and event.traceback != pool.traceback:
+        actions.append(Say(Level.ERROR, f"Exception in worker process (pid: {child.pid})\n{event.traceback.rstrip()}"))
+        state = state.with_pool(replace(pool, traceback=event.traceback))
+    return _cannot_boot(state, child, event.exit_code, event.reason, now, actions)
+
+
+def _retiring(state: State, event: Retiring, actions: Actions) -> State:
+    child = state.child_of(event.pid)
+    if child is None or child.stage is not Stage.READY or child.retire:
+        return state
+    actions.append(Say(Level.INFO, f"Replacing worker (pid: {child.pid}) {fields(child)} reason={event.reason!r}"))
+    return state.with_child(replace(child, retire=event.reason or "asked"))
+
+
+def _drained(state: State, event: Drained, now: float) -> State:
+    child = state.child_of(event.pid)
+    if child is None or not child.is_staying:
+        return state
+    deadline = policy.drain_deadline(child.plan.graceful_timeout_s, now)
+    return state.with_child(replace(child, stage=Stage.DRAINING, since=now, why=event.reason, deadline=deadline))
+
+
+def _exited(state: State, event: Exited, now: float, actions: Actions) -> State:
+    child = state.child_of(event.pid)
+    if child is None:
+        return state
+    actions.append(LogDeath(child, event.code, event.signal))
+    state = state.without(child.slot)
+    if state.phase is not Phase.RUNNING or child.has_failed:
+        return state
+    if child.stage is Stage.BOOTING and (child.is_staying or child.why == BOOT_TIMEOUT):
+        return _died_booting(state, child, event, now, actions)
+    if child.is_staying or child.why == TIMEOUT:
+        ready_s = None if child.ready_at is None else now - child.ready_at
+        return _slow_down(state, child.pool, ready_s, now, actions)
+    return state
+
+
+def _stop(state: State, event: Stop, actions: Actions) -> State:
+    if state.phase is Phase.RUNNING:
+        actions += [Announce("STOPPING=1"), CloseListeners()]
+        return replace(state, phase=Phase.GRACEFUL if event.is_graceful else Phase.QUICK)
+    return replace(state, phase=Phase(min(state.phase + 1, Phase.KILLING)))
+
+
+def _reload(state: State, actions: Actions) -> State:
+    if state.phase is not Phase.RUNNING:
+        return state
+    state = replace(state, generation=state.generation + 1)
+    actions.append(Load(state.generation))
+    return state
+
+
+def _resize(state: State, event: Resize, actions: Actions) -> State:
+    pool = state.pools.get(event.pool)
+    if pool is None or state.phase is not Phase.RUNNING:
+        return state
+    size = min(max(1, pool.size + event.by), state.slots // 2)
+    if size == pool.size:
+        return state
+    actions.append(Say(Level.INFO, f"Pool {pool.name}: {pool.size} -> {size} workers"))
+    return state.with_pool(replace(pool, size=size))
+
+
+def _tick(state: State, event: Tick, now: float) -> State:
+    children = {}
+    for slot, child in state.children.items():
+        beat = max(child.beat, min(event.beats.get(child.pid, 0.0), now))
+        if event.paused_s >= policy.PAUSE_S:
+            deadline = None if child.deadline is None else child.deadline + event.paused_s
+            booting = child.stage is Stage.BOOTING
+            since = child.since + event.paused_s if booting else child.since
+            child = replace(child, beat=now, since=since, deadline=deadline)
+        elif beat != child.beat:
+            child = replace(child, beat=beat)
+        children[slot] = child
+    return replace(state, children=children)
+
+
+# what a death or a failure to boot means for the pool -------------------------------------------------------
+
+
+def _died_booting(state: State, child: Child, event: Exited, now: float, actions: Actions) -> State:
+    """A child went before it was ready, without the report that a worker which can still speak sends."""
+    pool = state.pools[child.pool]
+    if event.signal and child.is_staying and not pool.is_on_trial and child.generation == pool.generation:
+        # A signal may come from outside (the operator, the kernel's out-of-memory killer): try again, not for ever.
+        state = _slow_down(state, child.pool, None, now, actions)
+        if pool.good != NEVER or state.pools[child.pool].backoff.deaths < policy.FIRST_DEATHS:
+            return state
+    if child.why == BOOT_TIMEOUT:
+        reason = f"not ready after {child.plan.boot_timeout_s:g} s; see --boot-timeout"
+    else:
+        reason = f"ended by {event.signal}" if event.signal else f"exited with code {event.code} before it was ready"
+    code = event.code if event.code in _REASONS else _BOOT_FAILED
+    return _cannot_boot(state, child, code or _BOOT_FAILED, reason, now, actions)
+
+
+def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float, actions: Actions) -> State:
+    """One child of this generation certainly cannot boot: end the arbiter, roll back, or slow down."""
+    pool = state.pools[child.pool]
+    if child.generation != pool.generation:
+        return _slow_down(state, child.pool, None, now, actions)
+    if pool.good == NEVER and pool.plan.waits_for_fix:
+        actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason}; waiting for a changed file"))
+        return state.with_pool(replace(pool, is_blocked=True))
+    if pool.good == NEVER:
+        actions.append(Say(Level.ERROR, f"Shutting down: Master pool={pool.name} cause={reason!r}"))
+        actions.append(Say(Level.ERROR, f"Reason: {_REASONS.get(code, _REASONS[_BOOT_FAILED])}"))
+        actions += [Announce("STOPPING=1"), CloseListeners()]
+        return replace(state, phase=Phase.QUICK, exit_code=code)
+    if pool.is_on_trial:
+        return _roll_back(state, pool, reason, now, actions)
+    actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason} {fields(child)}"))
+    return _slow_down(state, child.pool, None, now, actions)
+
+
+def _roll_back(state: State, pool: Pool, reason: str, now: float, actions: Actions) -> State:
+    assert pool.good_plan is not None  # is_on_trial says that a generation was good
+    actions.append(
+        Say(Level.ERROR, f"Reload failed: generation {pool.generation}: {reason}; generation {pool.good} serves on")
+    )
+    fresh = policy.Backoff(0, now)
+    return state.with_pool(replace(pool, generation=pool.good, plan=pool.good_plan, backoff=fresh))
+
+
+def _slow_down(state: State, name: str, ready_s: float | None, now: float, actions: Actions) -> State:
+    pool = state.pools[name]
+    backoff = policy.after_death(pool.backoff, ready_s=ready_s, now=now)
+    if backoff.until > now:
+        wait = backoff.until - now
+        actions.append(Say(Level.WARNING, f"Pool {name}: {backoff.deaths} deaths in a row, next spawn in {wait:.1f} s"))
+    return state.with_pool(replace(pool, backoff=backoff))

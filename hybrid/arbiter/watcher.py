@@ -1,0 +1,113 @@
+"""`--reload`: a helper process that writes a line when a source file changes.
+
+A process and not a thread, because the arbiter forks and therefore runs no threads; and the watching library
+brings its own. The helper dies with the arbiter: it sees its pipe break, and the kernel tells it where it can.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+from collections.abc import Callable
+
+from hybrid.contract.parent import signal_when_parent_dies
+from hybrid.errors import SettingsError
+from hybrid.settings import Settings
+
+_SUFFIXES = (".py", ".toml", ".ini", ".cfg", ".html", ".jinja", ".jinja2")
+_IGNORED_FOLDERS = {
+    "__pycache__",
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    "venv",
+    "node_modules",
+    ".mypy_cache",
+    ".pytest_cache",
+}
+
+
+class Watcher:
+    """The helper, seen from the arbiter. `fileno()` is readable when something changed."""
+
+    def __init__(self, settings: Settings, close_ours: Callable[[], None]) -> None:
+        """Start it. Raises SettingsError when the library is missing."""
+        if importlib.util.find_spec("watchfiles") is None:
+            raise SettingsError(
+                "setting reload: the package watchfiles is not installed; pip install 'hybrid-arbiter[reload]'"
+            )
+        self._read_end, write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        arbiter = os.getpid()
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                os.close(self._read_end)
+                close_ours()
+                _take_no_commands()
+                signal_when_parent_dies(signal.SIGKILL, arbiter)
+                _watch(roots(settings), settings.reload_extra_files, write_end)
+            finally:
+                os._exit(1)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        os.close(write_end)
+
+    def fileno(self) -> int:
+        return self._read_end
+
+    def receive(self) -> list[str]:
+        """The files that changed since the last call."""
+        try:
+            data = os.read(self._read_end, 65536)
+        except BlockingIOError:
+            return []
+        return os.fsdecode(data).splitlines()
+
+    def stop(self) -> None:
+        """End the helper. Its exit is reaped with the others."""
+        os.close(self._read_end)
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def roots(settings: Settings) -> tuple[str, ...]:
+    """The folders to watch: where the application is imported from."""
+    folders = [os.getcwd(), *settings.pythonpath]
+    return tuple(dict.fromkeys(os.path.abspath(folder) for folder in folders if os.path.isdir(folder)))
+
+
+def is_source(path: str, extra: tuple[str, ...]) -> bool:
+    """Does a change of this file ask for a reload? Folders of tools and of installed packages do not count."""
+    if any(path == name or path.startswith(name.rstrip("/") + "/") for name in extra):
+        return True
+    folders = path.split("/")[:-1]
+    return path.endswith(_SUFFIXES) and not _IGNORED_FOLDERS.intersection(folders)
+
+
+def _take_no_commands() -> None:
+    """Signals to the whole process group (Ctrl-C) are for the arbiter, which ends us."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+
+
+def _watch(folders: tuple[str, ...], extra: tuple[str, ...], pipe: int) -> None:
+    from watchfiles import Change, watch  # here, so that only the helper pays for it
+
+    files = tuple(os.path.abspath(name) for name in extra)
+
+    def wanted(change: Change, path: str) -> bool:
+        return is_source(path, files)
+
+    existing = tuple(name for name in files if os.path.exists(name))
+    # The next batch waits until the last is quiet: an editor and a version control tool write many files at once.
+    for changes in watch(*folders, *existing, watch_filter=wanted, debounce=400, step=50, raise_interrupt=False):
+        line = "\n".join(sorted(path for _, path in changes)) + "\n"
+        os.write(pipe, os.fsencode(line)[:4096])

@@ -1,0 +1,28 @@
+"""Dying with one's parent: what the kernel can do for a child that cannot watch by itself."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+_PR_SET_PDEATHSIG = 1
+
+
+def signal_when_parent_dies(number: int, parent: int) -> bool:
+    """Have the kernel send this signal to us when the parent ends. False where there is no such thing.
+
+    Linux only. A change of user or group clears it, so call it after those. The parent may have
+    died before the call: then the signal is sent here and now.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        prctl = ctypes.CDLL(None, use_errno=True).prctl
+    except (OSError, AttributeError):  # a C library without it
+        return False
+    if prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
+        return False
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+    return True

@@ -1,0 +1,244 @@
+"""From a forked process to a serving worker, and to its exit code.
+
+Runs in the child, between the arbiter's fork and its `_exit`. The order matters: signals first, so that a
+stop during a slow import is heard; user and group before the first line of the application; the kernel's
+notice of the arbiter's death after those, since a change of user clears it.
+
+The arbiter's end reaches a worker on three ways. The worker's own loop sees the end of the channel. Where
+the loop is stuck in the application, the kernel sends SIGTERM (Linux), whose handler sees that the parent
+has changed. And as a request that never ends would keep an orphan for ever, that handler also starts a clock
+that ends the process without any help of the interpreter.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+
+import hybrid
+from hybrid.contract import BootFailed, Ready, Worker, WorkerContext
+from hybrid.contract.identity import become_owner
+from hybrid.contract.parent import signal_when_parent_dies
+from hybrid.contract.scoreboard import Word
+from hybrid.errors import AppLoadError, SettingsError, WorkerBootError
+
+HARDEN_AFTER_S = 1.0
+"""A second SIGTERM within this time is the same one: service managers send it to the whole group, the arbiter too."""
+
+_ORPHAN_SLACK_S = 2.0
+_LAST_WORDS_S = 2.0
+_TRACEBACK_LIMIT = 64 * 1024
+
+_INERT = (signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH, signal.SIGUSR2)
+
+
+class Stage(IntEnum):
+    """What a worker writes in the scoreboard's STAGE word."""
+
+    BOOTING = 1
+    READY = 2
+    DRAINING = 3
+
+
+def run_worker(context: WorkerContext) -> int:
+    """Set the process up, serve, and give the exit code: 0, or 1, 3, 4 if it could not boot, 255 for a defect."""
+    commands = _Commands(context)
+    commands.install()
+    context.row.take(os.getpid(), context.generation, time.monotonic())
+    context.row.words[Word.STAGE] = Stage.BOOTING
+    try:
+        worker = _boot(context)
+    except BaseException as error:
+        failure = _failure(error)
+        _say_last(context, failure)
+        return failure.exit_code
+    context.row.words[Word.STAGE] = Stage.READY
+    context.row.beat(time.monotonic())
+    commands.worker = worker
+    context.channel.send(Ready(time.monotonic() - context.boot_started, _description(context)))
+    try:
+        worker.serve()
+    except Exception:
+        context.log.exception("Exception in worker process (pid: %d)", os.getpid())
+        return 255
+    context.log.info("Worker exiting (pid: %d)", os.getpid())
+    return 0
+
+
+def _boot(context: WorkerContext) -> Worker:
+    settings = context.settings
+    for pair in settings.raw_env:
+        name, _, value = pair.partition("=")
+        os.environ[name] = value
+    os.environ["SERVER_SOFTWARE"] = f"hybrid/{hybrid.__version__}"
+    _set_title(context)
+    become_owner(settings)
+    signal_when_parent_dies(signal.SIGTERM, context.arbiter_pid)
+    worker = _choose(context)(context)
+    worker.boot()
+    return worker
+
+
+def _choose(context: WorkerContext) -> type[Worker]:
+    """Find the worker class, import the application, and see that they fit; `auto` needs the second for the first.
+
+    Raises SettingsError, AppLoadError.
+    """
+    from hybrid.contract.interface import choose_worker, interface_of
+    from hybrid.contract.loader import load_app, prepare_import_path
+    from hybrid.contract.registry import BUILT_IN, load
+
+    settings = context.settings
+    prepare_import_path(settings)
+    name = settings.worker_class
+    chosen: type[Worker] | None = None
+    if name != "auto":
+        chosen = load(name)
+        prepare: Callable[[], None] | None = getattr(chosen, "prepare", None)
+        if prepare is not None:
+            prepare()
+        context.worker_class = name
+        if getattr(chosen, "loads_app_itself", False):
+            return chosen
+    app = load_app(settings)
+    detected = interface_of(settings, app)
+    if chosen is None or name in BUILT_IN:
+        context.worker_class, why = choose_worker(settings, detected)
+        context.log.debug("Worker class %s: %s", context.worker_class, why)
+        chosen = load(context.worker_class)
+    context.app = app
+    context.interface = detected.interface
+    return chosen
+
+
+def _description(context: WorkerContext) -> str:
+    """What the arbiter's log line about readiness says of the application."""
+    interface = f" interface={context.interface}" if context.interface else ""
+    return f"worker={context.worker_class}{interface}"
+
+
+def _set_title(context: WorkerContext) -> None:
+    try:
+        from setproctitle import setproctitle  # optional: without it the process is called as the arbiter is
+    except ImportError:
+        return
+    name = context.settings.proc_name or context.settings.app
+    setproctitle(f"hybrid: worker [{name}] {context.pool}/{context.slot}")
+
+
+# why it could not boot --------------------------------------------------------------------------------------
+
+
+def _failure(error: BaseException) -> BootFailed:
+    """What to tell the arbiter. An error of ours explains itself; of any other, the traceback is the explanation."""
+    if isinstance(error, SettingsError):
+        return BootFailed(SettingsError.exit_code, str(error))
+    if isinstance(error, AppLoadError):
+        from hybrid.contract.loader import app_traceback
+
+        return BootFailed(AppLoadError.exit_code, str(error), app_traceback(error)[-_TRACEBACK_LIMIT:])
+    if isinstance(error, WorkerBootError):
+        cause = error.__cause__
+        text = "" if cause is None or isinstance(cause, OSError) else "".join(traceback.format_exception(cause))
+        return BootFailed(WorkerBootError.exit_code, str(error), text[-_TRACEBACK_LIMIT:])
+    reason = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+    text = "".join(traceback.format_exception(error))
+    return BootFailed(WorkerBootError.exit_code, reason, text[-_TRACEBACK_LIMIT:])
+
+
+def _say_last(context: WorkerContext, message: BootFailed) -> None:
+    """Send, and wait a little until it is out, because the process ends next."""
+    context.channel.send(message)
+    until = time.monotonic() + _LAST_WORDS_S
+    while context.channel.has_unsent and time.monotonic() < until:
+        select.select((), (context.channel,), (), until - time.monotonic())
+        context.channel.flush()
+
+
+# signals ----------------------------------------------------------------------------------------------------
+
+
+class _Commands:
+    """The signal handlers of a worker process. They record and wake; before the worker is ready, a stop is an exit."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self.worker: Worker | None = None
+        self._context = context
+        self._stopped_at: float | None = None
+
+    def install(self) -> None:
+        """Replace whatever the arbiter had, then let the signals in that its fork held back.
+
+        The inert ones get a handler that does nothing, not SIG_IGN: programs that the application starts would
+        inherit that.
+        """
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
+            try:
+                if signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN, None):
+                    signal.signal(number, signal.SIG_DFL)
+            except (OSError, ValueError):  # reserved by the C library
+                pass
+        signal.signal(signal.SIGTERM, self._drain)
+        signal.signal(signal.SIGINT, self._quit)
+        signal.signal(signal.SIGQUIT, self._quit)
+        signal.signal(signal.SIGUSR1, self._reopen)
+        signal.signal(signal.SIGHUP, self._refuse)
+        for number in _INERT:
+            signal.signal(number, _do_nothing)
+        try:
+            faulthandler.enable(2, all_threads=True)  # SIGABRT of a silent worker: all stacks, written without the GIL
+        except (OSError, RuntimeError):  # standard error is closed
+            pass
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+
+    def _drain(self, number: int, frame: object) -> None:
+        is_orphan = os.getppid() != self._context.arbiter_pid
+        if self.worker is None:
+            os._exit(0)
+        now = time.monotonic()
+        if is_orphan:
+            self._context.log.info("Parent changed, shutting down: worker (pid: %d)", os.getpid())
+            self._end_within(self._context.settings.graceful_timeout + _ORPHAN_SLACK_S)
+        if self._stopped_at is None:
+            self._stopped_at = now
+            self._context.row.words[Word.STAGE] = Stage.DRAINING
+            self.worker.stop(graceful=True)
+        elif not is_orphan and now - self._stopped_at >= HARDEN_AFTER_S:
+            self.worker.stop(graceful=False)
+
+    def _quit(self, number: int, frame: object) -> None:
+        if self.worker is None:
+            os._exit(0)
+        if os.getppid() != self._context.arbiter_pid:
+            self._end_within(_ORPHAN_SLACK_S)
+        self._stopped_at = time.monotonic()
+        self._context.row.words[Word.STAGE] = Stage.DRAINING
+        self.worker.stop(graceful=False)
+
+    def _reopen(self, number: int, frame: object) -> None:
+        from hybrid import logs
+
+        logs.reopen()
+
+    def _refuse(self, number: int, frame: object) -> None:
+        self._context.log.warning(
+            "Ignoring signal: hup; a reload is for the arbiter (pid: %d)", self._context.arbiter_pid
+        )
+
+    @staticmethod
+    def _end_within(seconds: float) -> None:
+        """End the process then, whatever the interpreter is doing: this clock is a C thread that needs no GIL."""
+        try:
+            faulthandler.dump_traceback_later(seconds, exit=True, file=2)
+        except (OSError, RuntimeError, ValueError):  # standard error is closed: no clock, the worker's loop must do
+            pass
+
+
+def _do_nothing(number: int, frame: object) -> None:
+    """For signals that mean something to the arbiter only."""
