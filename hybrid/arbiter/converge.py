@@ -163,12 +163,19 @@ def _wanted(state: State, pool: Pool) -> list[_Wanted]:
 
 
 def _keepers(state: State, pool: Pool, generation: int) -> list[Child]:
-    """The children of one generation that count towards the size: staying, and not to be replaced."""
+    """The children of one generation that count towards the size: staying, and not to be replaced.
+
+    One that could not boot counts until it is gone: its exit decides what follows, not the gap that it leaves.
+    """
     return [
         child
         for child in state.of_pool(pool.name)
-        if child.generation == generation and child.is_staying and not child.retire
+        if child.generation == generation and ((child.is_staying and not child.retire) or _is_failing(child))
     ]
+
+
+def _is_failing(child: Child) -> bool:
+    return child.stage is Stage.BOOTING and (child.has_failed or child.why == BOOT_TIMEOUT)
 
 
 def _free_slots(state: State) -> Iterator[int]:

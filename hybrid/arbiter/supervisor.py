@@ -119,18 +119,9 @@ def _loaded(state: State, event: Loaded, now: float) -> State:
     state = replace(state, releases=state.releases | {event.generation})
     for name, plan in event.plans.items():
         pool = state.pools.get(name) or Pool(name=name, plan=plan, size=plan.size)
-        fresh = policy.Backoff(0, now)
-        state = state.with_pool(
-            replace(
-                pool,
-                plan=plan,
-                size=plan.size,
-                generation=event.generation,
-                backoff=fresh,
-                is_blocked=False,
-                traceback="",
-            )
-        )
+        size = plan.size if pool.good == NEVER else pool.size
+        pool = replace(pool, plan=plan, size=size, generation=event.generation, traceback="")
+        state = state.with_pool(replace(pool, backoff=policy.Backoff(0, now), is_blocked=False))
     for name in state.pools.keys() - event.plans.keys():
         state = state.with_pool(replace(state.pools[name], size=0))
     return state
