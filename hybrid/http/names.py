@@ -24,6 +24,8 @@ class Field(IntEnum):
     """Any field by which a proxy speaks of the client: only believed from a trusted peer."""
     UNDERSCORE = 8
     """A name with an underscore: in a WSGI environ it cannot be told from one with a dash."""
+    PROXY_CONNECTION = 9
+    """Means nothing to us, but llhttp takes it for Connection."""
 
 
 _MEANING = {
@@ -33,6 +35,7 @@ _MEANING = {
     b"connection": Field.CONNECTION,
     b"expect": Field.EXPECT,
     b"upgrade": Field.UPGRADE,
+    b"proxy-connection": Field.PROXY_CONNECTION,
     b"forwarded": Field.FORWARDED,
     b"x-forwarded-for": Field.FORWARDED,
     b"x-forwarded-proto": Field.FORWARDED,
@@ -46,6 +49,16 @@ _MEANING = {
 _MOST = 1024
 _LONGEST = 64
 
+_COMMON = (
+    b"accept accept-charset accept-encoding accept-language access-control-request-headers"
+    b" access-control-request-method authorization cache-control content-encoding content-type cookie date dnt"
+    b" forwarded from if-match if-modified-since if-none-match if-range if-unmodified-since max-forwards origin pragma"
+    b" priority range referer sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode"
+    b" sec-fetch-site sec-fetch-user sec-websocket-extensions sec-websocket-key sec-websocket-protocol"
+    b" sec-websocket-version te traceparent tracestate trailer upgrade-insecure-requests user-agent via"
+    b" x-amzn-trace-id x-csrf-token x-csrftoken x-real-ip x-request-id x-requested-with"
+).split()
+
 KNOWN: dict[bytes, tuple[bytes, int]] = {}
 """Name as received -> (lower-cased name, Field). Read it directly on the hot path; `learn()` on a miss."""
 
@@ -58,3 +71,9 @@ def learn(name: bytes) -> tuple[bytes, int]:
     if len(KNOWN) < _MOST and len(name) <= _LONGEST:
         KNOWN[name] = entry
     return entry
+
+
+# Learnt before any client can speak, so that no flood of invented names keeps these out.
+for _name in (*_MEANING, *_COMMON):
+    learn(_name)
+    learn(_name.title())

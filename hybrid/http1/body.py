@@ -132,7 +132,7 @@ class ChunkedBody:
                 state = self._DATA if size else self._TRAILER
             else:  # _TRAILER
                 eol = data.find(b"\r\n", at)
-                pending = (end if eol < 0 else eol) - at
+                pending = (end - (data[end - 1 : end] == b"\r") if eol < 0 else eol) - at
                 if pending > self._limits.field_size or self._trailer_bytes + pending > self._limits.head:
                     raise ProtocolError(431, "the trailer section is too long", "RFC 6585 section 5")
                 if eol < 0:
@@ -152,7 +152,7 @@ class ChunkedBody:
 
     def _check_partial(self, data: bytes, at: int, end: int) -> None:
         """Refuse a size line that can no longer become one, so that junk is not waited upon."""
-        if end - at > _SIZE_LINE:
+        if end - (data[end - 1 : end] == b"\r") - at > _SIZE_LINE:
             raise _malformed("the chunk-size line is too long")
         line = data[at:end]
         _no_bare_ends(line)

@@ -1,8 +1,8 @@
-"""The field lines of a head, split by h11 (pure Python): for where httptools has no wheel.
+"""The field lines of a head, judged by h11 (pure Python): for where httptools has no wheel.
 
-h11 is lenient where llhttp is strict (bare LF, folded lines), so the grammar is checked first; and it
-judges transfer codings its own way, so when it refuses one the lines go on unsplit by it to where our
-rule stands.
+h11 is lenient where llhttp is strict (bare LF, folded lines), so the grammar is checked first. And it
+tidies up: it would hand over one Content-Length for two. So it may only refuse; the lines that go on are
+those on the wire, and a transfer coding that it does not know goes on to where our rule stands.
 """
 
 from __future__ import annotations
@@ -37,13 +37,11 @@ class H11Fields:
             event = connection.next_event()
         except h11.RemoteProtocolError as error:
             if error.error_status_hint != 501:
-                raise ProtocolError(400, f"malformed header field: {error}", "RFC 9112 section 5") from None
-            items = _lines(block[2:])
+                raise ProtocolError(400, "malformed header field", "RFC 9112 section 5") from None
         else:
             if not isinstance(event, h11.Request):
                 raise ProtocolError(400, "malformed header field", "RFC 9112 section 5")
-            items = event.headers.raw_items()
-        for name, value in items:
+        for name, value in _lines(block[2:]):
             builder.on_header(name, value)
 
     def spent(self) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Protocol, cast
+from ipaddress import IPv6Address
+from typing import Final, Protocol, cast
 
 from hybrid.errors import ProtocolError
 from hybrid.http.limits import Limits
@@ -23,7 +24,7 @@ _is_token = re.compile(rb"[" + _TCHAR + rb"]+").fullmatch
 _is_version = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 _bad_in_target = re.compile(rb"[\x00-\x20\x7f#]").search
 _is_host = re.compile(
-    rb"(?:\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9\-._~]+)?\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+    rb"(?:\[([0-9A-Fa-f:.]+)(?:%25[A-Za-z0-9\-._~]+)?\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?"
 ).fullmatch
 _is_absolute = re.compile(rb"(https?)://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
 
@@ -32,6 +33,10 @@ _HOSTS: set[bytes] = set()
 """Host values already found valid. Bounded: they come from the network."""
 
 _WHITE = b" \t"
+_PERSISTENT = frozenset({b"keep-alive", b"Keep-Alive"})
+
+TLS_ON_PLAIN: Final = "TLS sent to a plain HTTP port"
+"""The reason of the ProtocolError for a TLS ClientHello: the operator must be told, the client cannot."""
 
 
 class FieldParser(Protocol):
@@ -57,14 +62,15 @@ class HeadParser:
         "_expect",
         "_fields",
         "_forwarded",
+        "_has_two_hosts",
         "_host",
-        "_hosts",
         "_is_special",
         "_length",
         "_limits",
         "_transfer",
         "_underscored",
         "_upgrade",
+        "_version",
     )
 
     def __init__(self, fields: FieldParser, limits: Limits) -> None:
@@ -75,7 +81,8 @@ class HeadParser:
     def _reset(self) -> None:
         self._append: Callable[[tuple[bytes, bytes]], None] = _nowhere
         self._host: bytes | None = None
-        self._hosts = 0
+        self._has_two_hosts = False
+        self._version = 1
         self._is_special = False
         self._length: bytes | None = None
         self._transfer: bytes | None = None
@@ -101,8 +108,10 @@ class HeadParser:
     def _parse(self, head: bytes) -> Request:
         limits = self._limits
         eol = head.find(b"\r\n")
-        if eol > limits.request_line:
-            raise too_long_line(limits)
+        if not 0 < eol <= limits.request_line:
+            if eol:
+                raise too_long_line(limits)
+            return self._parse(head[2:])  # one empty line in front is let through: Receiver admits no more
         if len(head) > limits.head:
             raise too_long_head(limits)
         request = Request()
@@ -111,37 +120,33 @@ class HeadParser:
 
         headers: list[tuple[bytes, bytes]] = []
         request.headers = headers
-        self._append = headers.append
-        self._host = None
-        self._hosts = 0
-        # Fills headers, and through on_header() everything above.
-        self._fields.parse(head[eol:], self)
-
-        if len(headers) > limits.fields:
-            raise too_many_fields(limits)
-        if len(head) - eol > limits.field_size:
-            for name, value in headers:
-                if len(name) + len(value) > limits.field_size:
-                    raise ProtocolError(
-                        431, f"a header field is longer than {limits.field_size} bytes", "RFC 6585 section 5"
-                    )
-        host = cast("bytes | None", self._host)  # on_header() has set it; mypy still sees the None above
-        if self._hosts != 1 and (self._hosts > 1 or request.version):
-            found = "no Host header field" if self._hosts == 0 else "more than one Host header field"
-            raise ProtocolError(400, found, "RFC 9112 section 3.2")
-        if host is not None and host not in _HOSTS:
-            _check_host(host)
-        if request.host is None:
-            request.host = host
-
         request.content_length = 0
         request.keep_alive = request.version == 1
         request.expects_continue = False
         request.upgrade = b""
         request.forwarded = False
         request.underscored = None
+        self._append = headers.append
+        self._host = None
+        # Fills headers, and through on_header() everything above.
+        self._fields.parse(head[eol:], self)
+
+        if len(headers) > limits.fields:
+            raise too_many_fields(limits)
+        host = cast("bytes | None", self._host)  # on_header() has set it; mypy still sees the None above
+        if host is None:
+            if request.version:
+                raise ProtocolError(400, "no Host header field", "RFC 9112 section 3.2")
+        elif host not in _HOSTS:
+            _check_host(host)
+        if request.host is None:
+            request.host = host
+        else:
+            _replace_host(headers, request.host)
         if self._is_special:
             self._semantics(request)
+        if len(head) - eol > limits.field_size:
+            _check_sizes(request, limits)
         return request
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -150,12 +155,14 @@ class HeadParser:
             lower, meaning = KNOWN[name]
         except KeyError:
             lower, meaning = learn(name)
-        if value[-1:] in _WHITE or value[:1] in _WHITE:
-            value = value.strip(_WHITE)
+        value = value.strip(_WHITE)
         if meaning:
             if meaning == 1:  # Field.HOST
+                if self._host is not None:
+                    self._has_two_hosts = self._is_special = True
                 self._host = value
-                self._hosts += 1
+            elif meaning == 4 and value in _PERSISTENT and self._version:  # Field.CONNECTION
+                pass  # says nothing new in HTTP/1.1, and every browser says it
             elif self._special(meaning, lower, value):
                 return
         self._append((lower, value))
@@ -182,6 +189,8 @@ class HeadParser:
                     self._underscored = []
                 self._underscored.append((lower, value))
                 return True
+            case Field.PROXY_CONNECTION:
+                self._fields.spent()
         return False
 
     def _request_line(self, line: bytes, request: Request) -> None:
@@ -189,11 +198,11 @@ class HeadParser:
         try:
             method, target, version = line.split(b" ")
         except ValueError:
-            raise ProtocolError(400, "malformed request line", "RFC 9112 section 3") from None
+            raise no_request_line(line) from None
         if version == b"HTTP/1.1":
-            request.version = 1
+            request.version = self._version = 1
         elif version == b"HTTP/1.0":
-            request.version = 0
+            request.version = self._version = 0
         elif _is_version(version):
             raise ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are served", "RFC 9110 section 15.6.6")
         else:
@@ -206,7 +215,7 @@ class HeadParser:
             request.method = method.decode("ascii")
         request.target = target
         request.host = None
-        if not target.isalnum() and _bad_in_target(target):
+        if _bad_in_target(target):
             raise ProtocolError(400, "control byte or fragment in the request target", "RFC 9112 section 3.2")
         if target[:1] == b"/" and method != b"CONNECT":
             request.path, _, request.query = target.partition(b"?")
@@ -230,17 +239,29 @@ class HeadParser:
             raise ProtocolError(400, "malformed authority in the request target", "RFC 9112 section 3.2.2")
         _check_host(authority)
         path, _, query = rest.partition(b"?")
+        if not rest and method == b"OPTIONS":
+            path = b"*"  # what the last proxy would have sent us: RFC 9112 section 3.2.4
         request.path, request.query, request.host = path or b"/", query, authority
 
     def _semantics(self, request: Request) -> None:
         """Body framing, persistence and expectations: RFC 9112 sections 6.3 and 9.3, RFC 9110 section 10.1.1."""
+        self._is_special = False
+        if self._has_two_hosts:
+            raise ProtocolError(400, "more than one Host header field", "RFC 9112 section 3.2")
+        if self._forwarded:
+            self._forwarded = False
+            request.forwarded = True
+        if self._underscored is not None:
+            request.underscored = self._underscored
+            self._underscored = None
+            if len(request.headers) + len(request.underscored) > self._limits.fields:
+                raise too_many_fields(self._limits)
         length, transfer, connection, expect = self._length, self._transfer, self._connection, self._expect
         upgrade = self._upgrade
-        request.forwarded = self._forwarded
-        request.underscored = self._underscored
+        if length is None and transfer is None and connection is None and upgrade is None and expect is None:
+            return
         self._reset()
-        if length is not None or transfer is not None or connection is not None or upgrade is not None:
-            self._fields.spent()
+        self._fields.spent()
         if transfer is not None:
             request.content_length = _transfer_framing(transfer, length, request.version)
         elif length is not None:
@@ -258,9 +279,10 @@ class HeadParser:
             if b"upgrade" in options and upgrade is not None and request.version == 1:
                 request.upgrade = upgrade.lower()
         if expect is not None and request.version == 1:
-            if expect.lower() != b"100-continue":
+            known = {option.strip(_WHITE) for option in expect.lower().split(b",")} - {b""}
+            if known - {b"100-continue"}:
                 raise ProtocolError(417, "the only expectation known is 100-continue", "RFC 9110 section 10.1.1")
-            request.expects_continue = request.content_length != 0
+            request.expects_continue = bool(known) and request.content_length != 0
 
 
 def _nowhere(line: tuple[bytes, bytes], /) -> None:
@@ -268,10 +290,35 @@ def _nowhere(line: tuple[bytes, bytes], /) -> None:
 
 
 def _check_host(host: bytes) -> None:
-    if not _is_host(host):
+    match = _is_host(host)
+    # An empty one is right for a target that has no authority.
+    if host and (match is None or int(match[2] or 0) > 65535 or (match[1] and not _is_ipv6(match[1]))):
         raise ProtocolError(400, "malformed Host", "RFC 9112 section 3.2")
     if len(_HOSTS) < 256 and len(host) <= 255:
         _HOSTS.add(host)
+
+
+def _is_ipv6(text: bytes) -> bool:
+    try:
+        IPv6Address(text.decode())
+    except ValueError:
+        return False
+    return True
+
+
+def _replace_host(headers: list[tuple[bytes, bytes]], authority: bytes) -> None:
+    """The authority of an absolute-form target stands in for Host: RFC 9112 section 3.2.2."""
+    for index, (name, _) in enumerate(headers):
+        if name == b"host":
+            headers[index] = (name, authority)
+            return
+    headers.insert(0, (b"host", authority))
+
+
+def _check_sizes(request: Request, limits: Limits) -> None:
+    for name, value in (*request.headers, *(request.underscored or ())):
+        if len(name) + len(value) > limits.field_size:
+            raise ProtocolError(431, f"a header field is longer than {limits.field_size} bytes", "RFC 6585 section 5")
 
 
 def _content_length(value: bytes) -> int:
@@ -293,6 +340,13 @@ def _transfer_framing(transfer: bytes, length: bytes | None, version: int) -> in
     if codings[-1] != b"chunked" or codings.count(b"chunked") > 1 or not all(_is_token(c) for c in codings):
         raise ProtocolError(400, "the final transfer coding is not chunked", "RFC 9112 section 6.3")
     raise ProtocolError(501, "the only transfer coding known is chunked", "RFC 9112 section 6.1")
+
+
+def no_request_line(data: bytes) -> ProtocolError:
+    """The error for bytes that are no request line; names the likely mistake."""
+    if data[:2] == b"\x16\x03":
+        return ProtocolError(400, TLS_ON_PLAIN)
+    return ProtocolError(400, "malformed request line", "RFC 9112 section 3")
 
 
 def too_long_line(limits: Limits) -> ProtocolError:

@@ -12,20 +12,23 @@ from hybrid.errors import ProtocolError
 from hybrid.http.limits import Limits
 from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.body import Body, ChunkedBody, CountedBody
-from hybrid.http1.head import HeadParser, too_long_head, too_long_line, too_many_fields
+from hybrid.http1.head import HeadParser, no_request_line, too_long_head, too_long_line, too_many_fields
 
+_EMPTY_LINE_SKIPPED = 1 << 62
+"""In `_searched`: no head has this many bytes, so a search from there fails and the slow path sees it."""
 _TCHARS = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 
 
 class Receiver:
     """One per connection; the HeadParser behind it is shared by all connections of a thread."""
 
-    __slots__ = ("_limits", "_parse", "_searched", "body", "buffer")
+    __slots__ = ("_ahead", "_limits", "_parse", "_searched", "body", "buffer")
 
     def __init__(self, parser: HeadParser, limits: Limits) -> None:
         self._parse = parser.parse
         self._limits = limits
         self._searched = 0
+        self._ahead = 0
         self.buffer = b""
         """Bytes received and not yet consumed: part of a head, or pipelined requests."""
         self.body: Body | None = None
@@ -42,24 +45,23 @@ class Receiver:
         if buffer:
             data = buffer + data
         end = data.find(b"\r\n\r\n", self._searched)
-        if end < 4:  # no head, or one that begins with empty lines
-            if end >= 0 or data[:1] in b"\r\n":
-                return self._skip_empty_line(data)
-            self.buffer = data
-            self._check_partial(data)
-            self._searched = max(0, len(data) - 3)
-            return None
+        if end < 4:
+            return self._no_head(data)
         self._searched = 0
         end += 4
         if end == len(data):
             self.buffer = b""
+            self._ahead = 0
         else:
             self.buffer = data[end:]
+            self._ahead += 1
             data = data[:end]
         request = self._parse(data)
         length = request.content_length
         if length:
             self.body = ChunkedBody(self._limits) if length == CHUNKED else CountedBody(length)
+        if self._ahead > self._limits.pipelined:
+            request.keep_alive = False  # a client must expect that, and ask again for what it got no answer to
         return request
 
     def read_body(self, data: bytes) -> bytes:
@@ -76,31 +78,43 @@ class Receiver:
         if body.is_complete:
             self.body = None
             self.buffer = rest
+            if not rest:
+                self._ahead = 0
         return content
 
     def hold(self, data: bytes) -> None:
         """Keep bytes that arrived while a response is under way: the next, pipelined request."""
         self.buffer += data
 
-    def _skip_empty_line(self, data: bytes) -> Request | None:
-        """One CRLF before a request line is ignored (RFC 9112 section 2.2), no more than one."""
-        self._searched = 0
-        if data[:2] == b"\r\n" and data[2:4] != b"\r\n":
-            self.buffer = b""
-            if data[2:] and data[2:3] not in b"\r\n":
-                return self.next_request(data[2:])
+    def _no_head(self, data: bytes) -> Request | None:
+        """No complete head yet, or one that begins with an empty line.
+
+        One CRLF before a request line is dropped (RFC 9112 section 2.2), no more than one. It is not kept in
+        `buffer`, for the client that sends it after a body has not begun its next request.
+        """
+        has_skipped = self._searched == _EMPTY_LINE_SKIPPED
         self.buffer = data
-        if not b"\r\n\r".startswith(data):
-            raise ProtocolError(400, "malformed request line", "RFC 9112 section 3")
+        if data[:1] in b"\r\n":
+            if data[:2] == b"\r\n" and not has_skipped:
+                self.buffer = b""
+                self._searched = _EMPTY_LINE_SKIPPED
+                return self._no_head(data[2:])
+            if data and (has_skipped or data != b"\r"):
+                raise no_request_line(data)
+            return None
+        if has_skipped:
+            self.buffer = b""
+            self._searched = 0
+            return self.next_request(data)
+        self._check_partial(data)
+        self._searched = len(data) - 3 if len(data) > 3 else 0
         return None
 
     def _check_partial(self, data: bytes) -> None:
         """Refuse at once what can no longer become a head, or has grown beyond the limits."""
-        if not data:
-            return
         limits = self._limits
-        if data[0] not in _TCHARS:
-            raise ProtocolError(400, "this is not HTTP", "RFC 9112 section 3")
+        if (data[0] not in _TCHARS and data != b"\x16") or data.find(b"\r\n\r\n", 0, 7) > 0:
+            raise no_request_line(data)
         line_end = data.find(b"\r\n", 0, limits.request_line + 2)
         if line_end < 0 and len(data) > limits.request_line + 1:
             raise too_long_line(limits)

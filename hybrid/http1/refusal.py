@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hybrid.errors import ProtocolError
 from hybrid.http.status import phrase
+from hybrid.http1.interim import CONTINUE
 from hybrid.http1.response import Prefixes
 
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+__all__ = ["CONTINUE", "plain_page", "refusal"]
 
 
 def refusal(error: ProtocolError, prefixes: Prefixes) -> bytes:

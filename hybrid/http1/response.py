@@ -48,6 +48,7 @@ _SPECIAL = {
     b"server": _Special.SERVER,
     b"keep-alive": _Special.HOP,
     b"proxy-connection": _Special.HOP,
+    b"te": _Special.HOP,
     b"set-cookie": _Special.UNIQUE,
     b"etag": _Special.UNIQUE,
     b"last-modified": _Special.UNIQUE,
@@ -56,13 +57,23 @@ _SPECIAL = {
     b"content-disposition": _Special.UNIQUE,
     b"x-request-id": _Special.UNIQUE,
 }
+NOT_INTERIM: Final = frozenset({_Special.CONTENT_LENGTH, _Special.TRANSFER_ENCODING, _Special.CONNECTION, _Special.HOP})
+"""What `header_line()` gives for fields that frame content or rule the connection."""
 _is_name = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _is_value = re.compile(rb"[\t\x20-\x7e\x80-\xff]*").fullmatch
-_is_reason = re.compile(r"[\t\x20-\x7e\x80-\xff]*").fullmatch
+_is_status = re.compile(r"[1-9][0-9]{2}(?: [\t\x20-\x7e\x80-\xff]*)?").fullmatch
+
+_NOT_IN_TRAILERS = frozenset(
+    b"age authorization cache-control connection content-encoding content-length content-range content-type date"
+    b" expires host keep-alive location max-forwards pragma proxy-authenticate retry-after set-cookie te trailer"
+    b" transfer-encoding upgrade vary www-authenticate".split()
+)
 
 _LINES: dict[Header, bytes] = {}
 """Whole header lines already checked, by (name, value) as applications give them: most repeat for ever."""
 _NAMES: dict[bytes, int] = {}
+_CODES: dict[int | str, int] = {}
+"""Status as applications give it -> its code, checked."""
 _MOST = 1024
 
 
@@ -110,13 +121,26 @@ class Prefixes:
 
 def status_line(status: int | str) -> bytes:
     """From 200 or "200 OK". Raises ResponseError for a malformed one."""
+    code = status_code(status)
     if isinstance(status, int):
-        if not 100 <= status <= 999:
-            raise ResponseError(f"status {status!r} is outside 100..999")
-        return b"HTTP/1.1 %d %s\r\n" % (status, phrase(status))
-    if not (status[:3].isdecimal() and status.isprintable() and _is_reason(status) and status[3:4] in " "):
-        raise ResponseError(f"malformed status {status[:80]!r}; expected three digits, a space and a reason")
+        return b"HTTP/1.1 %d %s\r\n" % (code, phrase(code))
     return b"HTTP/1.1 " + status.encode("latin-1") + (b" " if len(status) == 3 else b"") + b"\r\n"
+
+
+def status_code(status: int | str) -> int:
+    """The code of 200 or "200 OK". Raises ResponseError."""
+    if isinstance(status, str) and _is_status(status):
+        code = int(status[:3])
+    elif isinstance(status, int) and 100 <= status <= 999:
+        code = int(status)
+    else:
+        raise ResponseError(
+            f"malformed status {str(status)[:80]!r}; expected a number from 200 to 999 (ASGI)"
+            ' or text such as "200 OK" (WSGI)'
+        )
+    if len(_CODES) < _MOST:
+        _CODES[status] = code
+    return code
 
 
 def header_line(name: bytes | str, value: bytes | str) -> tuple[bytes, int]:
@@ -151,7 +175,7 @@ def _latin(text: str) -> bytes:
 
 
 class Response:
-    """The answer to one request. `start()`, then `content()` until `more` is False, or `end()`.
+    """The answer to one request. `start()`, then `content()` until `more` is False, or `trailers()`.
 
     What each method returns is to be written to the connection at once and in order.
     """
@@ -195,9 +219,17 @@ class Response:
         """
         if self.head_sent:
             raise ResponseError("the response has already started")
+        code = _CODES.get(status) or status_code(status)
+        if code < 200:
+            raise ResponseError(f"status {code} is interim, and a response must end with a final one (200 or above)")
         self._status = status
-        self.status = status if isinstance(status, int) else int(status[:3])
+        self.status = code
         self._headers = headers
+
+    @property
+    def is_self_delimiting(self) -> bool:
+        """The client can tell a complete response from a broken one; else only a reset of the connection tells it."""
+        return self._chunked or self._remaining >= 0 or not self.has_body
 
     def content(self, data: bytes, *, more: bool) -> bytes:
         """Content for the wire, behind the head if that is still held. b"" when there is nothing to write."""
@@ -226,9 +258,11 @@ class Response:
             self._remaining -= size
             if self._remaining < 0 or (self._remaining and not more):
                 wrong = "longer" if self._remaining < 0 else "shorter"
+                off_by = abs(self._remaining)
                 self.head_sent = not before  # held back: the client can still be told 500
                 self.keep_alive = False
-                raise ResponseError(f"the content is {abs(self._remaining)} bytes {wrong} than its Content-Length")
+                self._remaining = -1
+                raise ResponseError(f"the content is {off_by} bytes {wrong} than its Content-Length")
             self.is_complete = not more
             self.bytes_sent += size
             return before, data, b""
@@ -239,6 +273,56 @@ class Response:
         if size:
             return b"%b%x\r\n" % (before, size), data, b"\r\n" if more else b"\r\n0\r\n\r\n"
         return before, b"", b"" if more else b"0\r\n\r\n"
+
+    def file(self, size: int) -> tuple[bytes, int]:
+        """For `size` bytes of content that the caller sends itself: (bytes before, how many of them to send).
+
+        It is the whole content: the response is complete with it. Raises as `frame()`, and when the head
+        was sent already.
+        """
+        if self.head_sent:
+            raise ResponseError("the response has already started")
+        before = self._render(size, more=False)
+        self.is_complete = True
+        if not self.has_body:
+            return before, 0
+        if self._remaining > size:
+            self.head_sent = self.is_complete = self.keep_alive = False
+            raise ResponseError(f"the file is {self._remaining - size} bytes shorter than its Content-Length")
+        count, self._remaining = self._remaining, 0
+        self.bytes_sent += count
+        return before, count
+
+    @property
+    def is_full(self) -> bool:
+        """The head is out and no more content can follow: Content-Length is reached, or there is no body."""
+        return self.head_sent and (self._remaining == 0 or not self.has_body)
+
+    @property
+    def allows_informational(self) -> bool:
+        """The client knows 1xx responses. RFC 9110 section 15.2."""
+        return self._request.version == 1
+
+    def trailers(self, headers: Iterable[Header]) -> bytes:
+        """The end of a response whose content was all given with `more=True`, and fields that follow it.
+
+        They go out where the framing has room for them (chunked) and the client wants them (`TE: trailers`);
+        else they are dropped. Raises ResponseError for a field that is invalid or may not stand there, after
+        which the response is as before, and for too little content.
+        """
+        lines = []
+        for header in headers:
+            line, _ = header_line(*header)
+            if line[: line.index(b":")].lower() in _NOT_IN_TRAILERS:
+                raise ResponseError(f"header {header[0]!r} cannot be a trailer (RFC 9110 section 6.5.1)")
+            lines.append(line)
+        if not self.head_sent or self.is_complete or not self.has_body or not self._chunked:
+            return self.content(b"", more=False)
+        wants = self._request.header(b"te") or b""
+        if b"trailers" not in {coding.strip() for coding in wants.lower().split(b",")}:
+            lines = []
+        self.is_complete = True
+        return b"".join((b"0\r\n", *lines, b"\r\n"))
 
     def _render(self, size: int, *, more: bool) -> bytes:
         """The head. Decides the framing of the content: RFC 9112 section 6.3."""
@@ -254,7 +338,10 @@ class Response:
             except TypeError:  # a list, which ASGI allows, has no hash
                 line = None
             if line is None:
-                name, value = header
+                try:
+                    name, value = header
+                except (TypeError, ValueError):
+                    raise ResponseError(f"header {header!r:.80} is not a pair of name and value") from None
                 line, meaning = header_line(name, value)
                 if meaning:
                     match meaning:
@@ -264,8 +351,11 @@ class Response:
                         case _Special.TRANSFER_ENCODING | _Special.HOP:
                             continue  # framing and persistence are the server's
                         case _Special.CONNECTION:
-                            if b"close" in line.lower():
+                            options = {option.strip() for option in line[11:].lower().split(b",")}
+                            if b"close" in options:
                                 self.keep_alive = False
+                            if b"upgrade" in options:  # goes with the Upgrade field of a 426
+                                lines.append(b"connection: upgrade\r\n")
                             continue
                         case _Special.DATE:
                             date = True
@@ -281,10 +371,13 @@ class Response:
 
         if has_no_content(code) or request.method == "HEAD":
             self.has_body = False
-            if length >= 0 and code >= 200 and code != 204:
+            if length >= 0 and code not in (204, 205):
                 lines.append(b"content-length: %d\r\n" % length)
             elif request.method == "HEAD" and not has_no_content(code) and not more and size:
                 lines.append(b"content-length: %d\r\n" % size)
+        elif code == 205:  # must not have content, yet is framed like one that has: RFC 9110 section 15.3.6
+            self.has_body = False
+            lines.append(b"content-length: 0\r\n")
         else:
             if length < 0 and not more:
                 length = size

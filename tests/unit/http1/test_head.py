@@ -1,0 +1,142 @@
+"""HeadParser: what a head means, whichever back end splits it. The wire cases are in tests/conformance."""
+
+from __future__ import annotations
+
+import pytest
+
+from hybrid.errors import ProtocolError
+from hybrid.http.limits import Limits
+from hybrid.http.request import CHUNKED, Request
+from hybrid.http1.fields_h11 import H11Fields
+from hybrid.http1.fields_httptools import HttptoolsFields
+from hybrid.http1.head import HeadParser
+
+
+@pytest.fixture(params=[HttptoolsFields, H11Fields])
+def parser(request: pytest.FixtureRequest) -> HeadParser:
+    return HeadParser(request.param(), Limits(fields=4, body=100))
+
+
+def head(*lines: bytes, start: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: a") -> bytes:
+    return b"\r\n".join([start, *([host] if host else []), *lines, b"", b""])
+
+
+def refused(parser: HeadParser, data: bytes) -> int:
+    with pytest.raises(ProtocolError) as caught:
+        parser.parse(data)
+    return caught.value.status
+
+
+def test_names_are_lower_case_and_values_without_white_space(parser: HeadParser) -> None:
+    request = parser.parse(head(b"X-Thing: \t a b \t", b"x-thing:", b"Accept:*/*"))
+    assert request.headers == [(b"host", b"a"), (b"x-thing", b"a b"), (b"x-thing", b""), (b"accept", b"*/*")]
+
+
+def test_the_authority_of_an_absolute_target_replaces_host(parser: HeadParser) -> None:
+    request = parser.parse(head(b"X: y", start=b"GET http://b:81/p?q HTTP/1.1"))
+    assert (request.host, request.path, request.query) == (b"b:81", b"/p", b"q")
+    assert request.headers == [(b"host", b"b:81"), (b"x", b"y")]
+
+
+def test_the_authority_of_an_absolute_target_becomes_host_in_http_1_0(parser: HeadParser) -> None:
+    request = parser.parse(head(b"X: y", start=b"GET http://b/ HTTP/1.0", host=b""))
+    assert request.headers == [(b"host", b"b"), (b"x", b"y")]
+
+
+def test_options_with_an_authority_alone_is_about_the_server(parser: HeadParser) -> None:
+    assert parser.parse(head(start=b"OPTIONS http://a:80 HTTP/1.1")).path == b"*"
+    assert parser.parse(head(start=b"OPTIONS http://a:80/ HTTP/1.1")).path == b"/"
+    assert parser.parse(head(start=b"OPTIONS http://a?x HTTP/1.1")).path == b"/"
+
+
+@pytest.mark.parametrize(
+    "host", [b"a:65536", b"a:123456", b":80", b"a b", b"a@b", b"[::1", b"[:::]", b"a/b", b"a\xff", b"[1.2.3.4]"]
+)
+def test_an_invalid_host_is_refused(parser: HeadParser, host: bytes) -> None:
+    assert refused(parser, head(host=b"Host: " + host)) == 400
+
+
+@pytest.mark.parametrize(
+    "host", [b"", b"a", b"a:", b"a:65535", b"[::1]:80", b"127.0.0.1", b"a%20b", b"x_y.example", b"[::ffff:1.2.3.4]"]
+)
+def test_a_valid_host_is_kept(parser: HeadParser, host: bytes) -> None:
+    assert parser.parse(head(host=b"Host: " + host)).host == host
+
+
+def test_fields_with_an_underscore_are_kept_apart_and_counted(parser: HeadParser) -> None:
+    request = parser.parse(head(b"A_B: c", b"Content_Length: 7"))
+    assert request.headers == [(b"host", b"a")]
+    assert request.underscored == [(b"a_b", b"c"), (b"content_length", b"7")]
+    assert request.content_length == 0
+    assert refused(parser, head(b"A_B: c", b"A_B: c", b"A_B: c", b"A_B: c")) == 431
+
+
+def test_a_long_field_with_an_underscore_is_refused_too(parser: HeadParser) -> None:
+    assert refused(parser, head(b"A_B: " + b"c" * 8190)) == 431
+
+
+def test_the_field_limit_counts_every_field(parser: HeadParser) -> None:
+    assert len(parser.parse(head(b"a: 1", b"b: 2", b"c: 3")).headers) == 4
+    assert refused(parser, head(b"a: 1", b"b: 2", b"c: 3", b"d: 4")) == 431
+
+
+def persistence(parser: HeadParser, version: bytes, *values: bytes) -> bool:
+    lines = [b"Connection: " + value for value in values]
+    return parser.parse(head(*lines, start=b"GET / HTTP/" + version)).keep_alive
+
+
+def test_persistence_by_version_and_connection_options(parser: HeadParser) -> None:
+    assert persistence(parser, b"1.1")
+    assert persistence(parser, b"1.1", b"keep-alive")
+    assert not persistence(parser, b"1.1", b"Close")
+    assert not persistence(parser, b"1.1", b"keep-alive, close")
+    assert not persistence(parser, b"1.1", b"keep-alive", b"close")
+    assert persistence(parser, b"1.1", b"closed")
+    assert not persistence(parser, b"1.0")
+    assert persistence(parser, b"1.0", b"keep-alive")
+    assert persistence(parser, b"1.0", b"Keep-Alive")
+    assert persistence(parser, b"1.0", b"x, KEEP-ALIVE")
+    assert not persistence(parser, b"1.0", b"keep-alive", b"close")
+
+
+def test_upgrade_needs_the_connection_option_and_http_1_1(parser: HeadParser) -> None:
+    def upgrade(*lines: bytes, start: bytes = b"GET / HTTP/1.1") -> bytes:
+        return parser.parse(head(*lines, start=start)).upgrade
+
+    assert upgrade(b"Connection: keep-alive, Upgrade", b"Upgrade: WebSocket") == b"websocket"
+    assert upgrade(b"Connection: keep-alive", b"Connection: Upgrade", b"Upgrade: h2c") == b"h2c"
+    assert upgrade(b"Upgrade: websocket") == b""
+    assert upgrade(b"Connection: upgrade") == b""
+    assert upgrade(b"Connection: upgrade", b"Upgrade: websocket", start=b"GET / HTTP/1.0") == b""
+
+
+def test_expectations(parser: HeadParser) -> None:
+    def expects(*lines: bytes, start: bytes = b"POST / HTTP/1.1") -> Request:
+        return parser.parse(head(b"Content-Length: 3", *lines, start=start))
+
+    assert expects(b"Expect: 100-Continue").expects_continue
+    assert expects(b"Expect: 100-continue, 100-continue").expects_continue
+    assert not expects(b"Expect:").expects_continue
+    assert not expects(b"Expect: 100-continue", start=b"POST / HTTP/1.0").expects_continue
+    assert not parser.parse(head(b"Expect: 100-continue")).expects_continue
+    assert refused(parser, head(b"Expect: tea")) == 417
+    assert refused(parser, head(b"Expect: 100-continue, tea")) == 417
+
+
+def test_framing(parser: HeadParser) -> None:
+    assert parser.parse(head(b"Transfer-Encoding: chunked")).content_length == CHUNKED
+    assert parser.parse(head(b"Transfer-Encoding: CHUNKED")).content_length == CHUNKED
+    assert parser.parse(head(b"Content-Length: 007")).content_length == 7
+    assert refused(parser, head(b"Content-Length: 101")) == 413
+    assert refused(parser, head(b"Transfer-Encoding: gzip, chunked")) == 501
+    assert refused(parser, head(b"Transfer-Encoding: chunked, gzip")) == 400
+    assert refused(parser, head(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked")) == 400
+    assert refused(parser, head(b"Transfer-Encoding: chunked", b"Content-Length: 3")) == 400
+    assert refused(parser, head(b"Content-Length: 3", b"Content-Length: 3")) == 400
+    assert refused(parser, head(b"Content-Length: 9223372036854775808")) == 400
+
+
+def test_errors_name_the_rule(parser: HeadParser) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        parser.parse(head(host=b""))
+    assert (caught.value.reason, caught.value.rfc) == ("no Host header field", "RFC 9112 section 3.2")
