@@ -98,13 +98,13 @@ def _import(spec: AppSpec, app: str) -> object:
         return importlib.import_module(spec.module)
     except ModuleNotFoundError as error:
         if error.name is None or not (spec.module + ".").startswith(error.name + "."):
-            raise AppLoadError(f"application {app!r}: importing {spec.module} failed: {_last_line(error)}") from error
+            raise AppLoadError(f"application {app!r}: importing {spec.module} failed: {_in_one_line(error)}") from error
         raise AppLoadError(
             f"application {app!r}: there is no module {error.name!r}; looked in {_searched()};"
             " start in the project's folder, or name it with --chdir or --pythonpath"
         ) from None
     except (Exception, SystemExit) as error:
-        raise AppLoadError(f"application {app!r}: importing {spec.module} failed: {_last_line(error)}") from error
+        raise AppLoadError(f"application {app!r}: importing {spec.module} failed: {_in_one_line(error)}") from error
 
 
 def _searched() -> str:
@@ -163,7 +163,7 @@ def _call(factory: object, name: str, spec: AppSpec, app: str) -> object:
     try:
         found: object = factory(*spec.args, **spec.kwargs)
     except (Exception, SystemExit) as error:
-        raise AppLoadError(f"application {app!r}: calling {name} failed: {_last_line(error)}") from error
+        raise AppLoadError(f"application {app!r}: calling {name} failed: {_in_one_line(error)}") from error
     if hasattr(found, "__await__"):
         if hasattr(found, "close"):
             found.close()
@@ -178,8 +178,10 @@ def _describe(value: object) -> str:
     return f"an object of type {type(value).__module__}.{type(value).__qualname__}"
 
 
-def _last_line(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+def _in_one_line(error: BaseException) -> str:
+    message = str(error).strip().partition("\n")[0]
+    message = message if len(message) <= 200 else message[:197] + "..."
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def app_traceback(error: BaseException) -> str:

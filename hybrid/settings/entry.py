@@ -54,7 +54,7 @@ class Entry:
     @property
     def flag(self) -> str:
         """The spelling for messages: the first long flag."""
-        return next((flag for flag in self.flags if flag.startswith("--")), self.name)
+        return next((flag.split("/")[0] for flag in self.flags if flag.startswith("--")), self.name)
 
     @property
     def variable(self) -> str:

@@ -6,10 +6,10 @@ first that exists of hybrid.toml, gunicorn.conf.py and a pyproject.toml with a `
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from types import CodeType
 
 from hybrid.errors import SettingsError
@@ -23,18 +23,17 @@ PROJECT_TABLE = "tool.hybrid"
 
 def find_file(cwd: str) -> tuple[str, str]:
     """The settings file of this folder, "" if there is none, and a warning about another one that is not read."""
-    folder = Path(cwd)
-    has_toml, has_python = (folder / TOML_NAME).is_file(), (folder / PYTHON_NAME).is_file()
+    has_toml, has_python = (os.path.isfile(os.path.join(cwd, name)) for name in (TOML_NAME, PYTHON_NAME))
     if has_toml:
         warning = f"{PYTHON_NAME} is not read, since there is a {TOML_NAME}; choose with --config" if has_python else ""
         return TOML_NAME, warning
     if has_python:
         return PYTHON_NAME, ""
-    project = folder / PROJECT_NAME
+    project = os.path.join(cwd, PROJECT_NAME)
     # A parser costs 10 ms of start-up, so that it is worth looking first whether the table can be there at all.
     if (
-        project.is_file()
-        and b"hybrid" in project.read_bytes()
+        os.path.isfile(project)
+        and b"hybrid" in _read(project, PROJECT_NAME)
         and _project_table(_load_toml(project, PROJECT_NAME)) is not None
     ):
         return PROJECT_NAME, ""
@@ -46,32 +45,38 @@ def read_file(name: str, cwd: str) -> Layer:
     if name.startswith("python:"):
         return _python_module(name.removeprefix("python:"), cwd)
     name = name.removeprefix("file:")
-    path = Path(cwd, name)
-    if not path.is_file():
-        raise SettingsError(
-            f"settings file {name}: {'not a file' if path.exists() else 'there is no such file'} (looked in {cwd})"
-        )
-    if path.suffix != ".toml":
+    path = os.path.join(cwd, name)
+    if not os.path.exists(path):
+        raise SettingsError(f"settings file {name}: there is no such file (looked in {cwd})")
+    if not path.endswith(".toml"):
         return _python_file(path, name, cwd)
     document = _load_toml(path, name)
     values, table = dict(document), ""
-    if path.name == PROJECT_NAME:
+    if os.path.basename(path) == PROJECT_NAME:
         found, table = _project_table(document), PROJECT_TABLE
         if found is None:
             raise SettingsError(f"settings file {name}: there is no [{PROJECT_TABLE}] table in it")
         values = found
-    return toml_layer(values, name, path.read_text(encoding="utf-8"), table)
+    return toml_layer(values, name, _read(path, name).decode(), table)
+
+
+def _read(path: str, name: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise SettingsError(f"settings file {name}: cannot read it: {(error.strerror or '').lower()}") from error
 
 
 # -- TOML --------------------------------------------------------------------------------------
 
 
-def _load_toml(path: Path, name: str) -> dict[str, object]:
+def _load_toml(path: str, name: str) -> dict[str, object]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return tomllib.loads(_read(path, name).decode())
+    except ValueError as error:
         raise SettingsError(f"settings file {name}: {error}") from error
 
 
@@ -127,22 +132,22 @@ def _python_module(module: str, cwd: str) -> Layer:
             raise SettingsError(f"settings python:{module}: {error}") from error
     if spec is None or spec.origin is None or not spec.has_location:
         raise SettingsError(f"settings python:{module}: there is no such module (looked in {cwd} and sys.path)")
-    return _python_file(Path(spec.origin), f"python:{module}", cwd)
+    return _python_file(spec.origin, f"python:{module}", cwd)
 
 
-def _python_file(path: Path, name: str, cwd: str) -> Layer:
+def _python_file(path: str, name: str, cwd: str) -> Layer:
     """Execute the file and take from what it defines the names that are settings; the others are its own business.
 
     It is executed anew each time, so that a reload sees what was changed in it.
     """
-    source = path.read_bytes()
-    namespace: dict[str, object] = {"__file__": str(path), "__name__": "__config__"}
+    source = _read(path, name)
+    namespace: dict[str, object] = {"__file__": path, "__name__": "__config__"}
     with _importing_from(cwd):
         try:
-            code = compile(source, str(path), "exec", dont_inherit=True)
+            code = compile(source, path, "exec", dont_inherit=True)
             exec(code, namespace)
         except Exception as error:
-            line = _line_of(error, str(path))
+            line = _line_of(error, path)
             where = f"{name}:{line}" if line else name
             message = error.msg if isinstance(error, SyntaxError) else error
             raise SettingsError(f"settings file {where}: {type(error).__name__}: {message}") from error

@@ -137,7 +137,7 @@ def from_python(pairs: Iterable[tuple[str, object, Origin]]) -> tuple[dict[str, 
         if entry.is_own and entry.name == name:
             try:
                 entry.kind.parse(value)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, OverflowError):
                 warnings.append(f"{origin.where}: {name} is not taken for the setting: expected {entry.kind.expected}")
                 continue
             if entry.name in values:

@@ -110,7 +110,7 @@ def read_value(name: str, given: Given) -> Value:
     kind = BY_NAME[name].kind
     try:
         return kind.parse(given.value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         shown = repr(given.value)
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         raise SettingsError(f"setting {name} ({given.origin}): found {shown}, expected {kind.expected}") from None
