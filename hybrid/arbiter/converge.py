@@ -42,13 +42,12 @@ def next_wakeup(state: State) -> float | None:
 
 
 def _deadlines(state: State, now: float, actions: list[Action]) -> State:
-    for slot, child in sorted(state.children.items()):
+    for _, child in sorted(state.children.items()):
         due = _due(child)
         if due is None or now < due:
             continue
         if child.sent is Signal.KILL:
-            actions.append(Say(Level.CRITICAL, f"Worker does not die (pid: {child.pid}) {fields(child)}; giving it up"))
-            state = state.without(slot)
+            state = _give_up(state, child, now, actions)
         elif child.deadline is not None and child.deadline <= now:
             why = GRACEFUL_TIMEOUT if child.sent is Signal.TERM and child.ready_at is not None else child.why
             state = _end(state, child, Signal.KILL, why, now + policy.UNKILLABLE_S, actions)
@@ -58,6 +57,16 @@ def _deadlines(state: State, now: float, actions: list[Action]) -> State:
             why = BOOT_TIMEOUT if is_booting else TIMEOUT
             state = _end(state, child, Signal.ABRT, why, now + policy.ABORT_GRACE_S, actions)
     return state
+
+
+def _give_up(state: State, child: Child, now: float, actions: list[Action]) -> State:
+    """SIGKILL did not end it: uninterruptible sleep. A stop goes on without it; otherwise its slot stays its own."""
+    is_stop = state.phase is not Phase.RUNNING
+    text = "giving it up" if is_stop else "its slot stays taken"
+    actions.append(Say(Level.CRITICAL, f"Worker does not die (pid: {child.pid}) {fields(child)}; {text}"))
+    if is_stop:
+        return state.without(child.slot)
+    return state.with_child(replace(child, deadline=now + policy.UNKILLABLE_AGAIN_S))
 
 
 def _due(child: Child) -> float | None:
@@ -83,9 +92,12 @@ def _stopping(state: State, now: float, actions: list[Action]) -> State:
         return replace(state, phase=Phase.ENDED)
     grace_s = policy.HALT_S if state.exit_code else policy.QUICK_S
     for _, child in sorted(state.children.items()):
-        if not child.pid or child.sent is Signal.KILL:
+        if not child.pid:
             continue
-        if state.phase is Phase.KILLING:
+        if child.sent is Signal.KILL:
+            soon = now + policy.UNKILLABLE_S
+            state = state.with_child(replace(child, deadline=min(child.deadline or soon, soon)))
+        elif state.phase is Phase.KILLING:
             state = _end(state, child, Signal.KILL, "stop", now + policy.UNKILLABLE_S, actions)
         elif state.phase is Phase.QUICK and child.sent not in (Signal.QUIT, Signal.ABRT):
             deadline = min(child.deadline or now + grace_s, now + grace_s)

@@ -34,6 +34,9 @@ CAUTIOUS_AFTER = 3
 PAUSE_S = 1.0
 """When the arbiter itself wakes so much too late, the machine or the container was stopped, not the workers."""
 
+UNKILLABLE_AGAIN_S = 60.0
+"""How often the log is told of such a process while nobody wants to stop."""
+
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 30.0
 

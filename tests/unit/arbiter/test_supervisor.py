@@ -216,6 +216,13 @@ def test_process_that_survives_sigkill_does_not_hold_up_a_stop() -> None:
     play.after(10.0).does(Exit(0)).says("giving it up")
 
 
+def test_process_that_survives_sigkill_keeps_its_slot() -> None:
+    play = ready_workers(101, timeout_s=30.0).after(30.0).does(Kill(101, ABRT), spawn(1)).spawned(102).on(Ready(102))
+    play.after(1.5, beating=(102,)).does(Kill(101, KILL))
+    play.after(10.0, beating=(102,)).does().says("its slot stays taken")
+    play.on(Resize("main", 1)).does(spawn(2))
+
+
 # reload -----------------------------------------------------------------------------------------------------
 
 
