@@ -1,1 +1,9 @@
-"""TODO one line."""
+"""From requests to ASGI and back: scopes, the request cycle, lifespan. No sockets: a worker brings the connection."""
+
+from hybrid.asgi.cycle import Connection, Cycle
+from hybrid.asgi.double import single_callable
+from hybrid.asgi.lifespan import Lifespan
+from hybrid.asgi.scope import Scopes
+from hybrid.asgi.types import App, Message, Receive, Scope, Send
+
+__all__ = ["App", "Connection", "Cycle", "Lifespan", "Message", "Receive", "Scope", "Scopes", "Send", "single_callable"]

@@ -1,0 +1,310 @@
+"""One request of an ASGI application: the call, its receive() and its send().
+
+The cycle knows the order of messages and what an exception means at each point; HTTP is the
+Response's business, bytes are the connection's. It outlives the exchange: an application may work on
+after its response is complete (background tasks), while the connection has gone on to the next request.
+
+One object per request, and on the common path - head, one body message, return - it makes no future,
+no event and no other object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Protocol
+
+from hybrid.asgi.types import App, Message, Scope
+from hybrid.errors import ClientGone
+from hybrid.http.request import Request
+from hybrid.http1.response import LARGE, Response
+
+DISCONNECT = "http.disconnect"
+_TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
+
+
+class Connection(Protocol):
+    """What a cycle needs of the connection under it."""
+
+    loop: asyncio.AbstractEventLoop
+    is_writable: bool
+    """False while the transport holds more than its high-water mark."""
+
+    def write(self, data: bytes, /) -> object:
+        """Queue bytes; never blocks."""
+
+    def writelines(self, buffers: tuple[bytes, bytes, bytes], /) -> object:
+        """Queue several buffers without joining them."""
+
+    async def drain(self) -> None:
+        """Wait until the connection is writable or lost."""
+
+    def want_body(self) -> None:
+        """The application waits for content: read on, and say 100 Continue if the client waits for that."""
+
+    def took_body(self) -> None:
+        """The application has taken what was buffered."""
+
+    def on_complete(self, cycle: Cycle, /) -> None:
+        """The response is out; the connection is free for the next request."""
+
+    def on_broken(self, cycle: Cycle, /) -> None:
+        """The response cannot be completed: close so that the client notices."""
+
+    def on_ended(self, cycle: Cycle, /) -> None:
+        """The application has returned or raised: nothing of it runs any more."""
+
+    def report(self, cycle: Cycle, what: str, error: BaseException | None, /) -> None:
+        """Log a failure of the application."""
+
+
+class Cycle:
+    """The connection feeds content and disconnects; the application receives and sends."""
+
+    __slots__ = (
+        "_app",
+        "_chunks",
+        "_connection",
+        "_has_started",
+        "_is_delivered",
+        "_waiters",
+        "body_is_complete",
+        "buffered",
+        "cell",
+        "has_left",
+        "is_cancelled",
+        "is_disconnected",
+        "is_held",
+        "request",
+        "response",
+        "started",
+        "task",
+    )
+
+    def __init__(
+        self, app: App, request: Request, response: Response, connection: Connection, *, has_body: bool
+    ) -> None:
+        self._app = app
+        self.request = request
+        self.response = response
+        self._connection = connection
+        self._chunks: list[bytes] | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._has_started = False
+        self._is_delivered = False  # the application has been given the end of the body
+        self.body_is_complete = not has_body
+        self.buffered = 0
+        """Bytes of content that the application has not taken yet."""
+        self.is_disconnected = False
+        """The client is gone: receive() says so, send() raises."""
+        self.has_left = False
+        """The client seems to be gone: receive() says so, send() still works."""
+        self.is_cancelled = False
+        self.is_held = False
+        """The sweeper has seen the head held back once; see `release_head`."""
+        self.task: asyncio.Task[None] | None = None
+        self.cell = -1
+        self.started = 0.0
+
+    async def run(self, scope: Scope) -> None:
+        """Call the application, once, and put right whatever it leaves undone. Never raises."""
+        try:
+            await self._app(scope, self.receive, self.send)
+        except GeneratorExit:  # the loop is closed and this coroutine thrown away: nothing can be sent any more
+            raise
+        except BaseException as error:
+            self._failed(error)
+        else:
+            if not self.response.is_complete and not self.is_disconnected:
+                self._unfinished()
+        finally:
+            self._connection.on_ended(self)
+
+    # -- what the application calls ---------------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next piece of the body; after the body, wait for the disconnect (or the end of the response).
+
+        Any number of tasks may wait here at once, and any of them may be cancelled: a message is taken only
+        in the moment in which it is returned.
+        """
+        while True:
+            if self.is_disconnected or self.response.is_complete:
+                return {"type": DISCONNECT}
+            if not self._is_delivered:
+                if self.body_is_complete or self._chunks:
+                    return self._next_piece()
+                if self.has_left:
+                    return {"type": DISCONNECT}
+                self._connection.want_body()
+            elif self.has_left:
+                return {"type": DISCONNECT}
+            await self._wait()
+
+    async def send(self, message: Message) -> None:
+        """Take one message of the response.
+
+        Raises ClientGone (an OSError) when the client has gone, RuntimeError on a message out of order,
+        ResponseError when what it says cannot be sent.
+        """
+        if self.is_disconnected:
+            raise ClientGone("the client closed the connection")
+        kind = message["type"]
+        response = self.response
+        if kind == "http.response.body":
+            if not self._has_started or response.is_complete:
+                raise self._out_of_order(kind)
+            data = message.get("body", b"")
+            more = message.get("more_body", False)
+            if type(data) is not bytes:
+                data = _as_bytes(data)
+            connection = self._connection
+            if len(data) < LARGE:
+                data = response.content(data, more=more)
+                if data:
+                    connection.write(data)
+            else:
+                connection.writelines(response.frame(data, more=more))
+            if not more:
+                connection.on_complete(self)
+                if self._waiters is not None:
+                    self._wake()
+            elif not connection.is_writable:
+                await connection.drain()
+                if self.is_disconnected:
+                    raise ClientGone("the client closed the connection")
+        elif kind == "http.response.start":
+            if self._has_started:
+                raise self._out_of_order(kind)
+            headers = message.get("headers", ())
+            response.start(message["status"], headers)
+            self._has_started = True
+            for header in headers if isinstance(headers, list) else ():
+                if header[1][:17] == b"text/event-stream":  # its reader waits for the head, not for the first event
+                    self.release_head()
+                    break
+        else:
+            raise self._out_of_order(kind)
+
+    # -- what the connection calls ----------------------------------------------------------------
+
+    def feed(self, content: bytes, *, is_complete: bool) -> None:
+        """Content has arrived; `is_complete`: it is the last."""
+        if content:
+            if self._chunks is None:
+                self._chunks = [content]
+            else:
+                self._chunks.append(content)
+            self.buffered += len(content)
+        if is_complete:
+            self.body_is_complete = True
+        self._wake()
+
+    def disconnect(self) -> None:
+        """The client is gone."""
+        self.is_disconnected = True
+        self._wake()
+
+    def leave(self) -> None:
+        """The client seems to be gone, or is about to be asked to go: tell whoever listens, but go on sending."""
+        self.has_left = True
+        self._wake()
+
+    def cancel(self) -> None:
+        """End the application's work: the worker stops."""
+        self.is_cancelled = True
+        if self.task is not None:
+            self.task.cancel("the worker is stopping")
+
+    def release_head(self) -> None:
+        """Send a head that is held back, without waiting for content."""
+        response = self.response
+        if self._has_started and not response.head_sent and not self.is_disconnected:
+            self._connection.write(response.content(b"", more=True))
+
+    @property
+    def holds_head(self) -> bool:
+        return self._has_started and not self.response.head_sent
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _next_piece(self) -> Message:
+        chunks = self._chunks
+        if chunks is None:
+            content = b""
+        else:
+            content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            self._chunks = None
+            self.buffered = 0
+            self._connection.took_body()
+        self._is_delivered = self.body_is_complete
+        return {"type": "http.request", "body": content, "more_body": not self.body_is_complete}
+
+    async def _wait(self) -> None:
+        """Until something has changed. A future per waiter: cancelling one must not cancel the others."""
+        waiter: asyncio.Future[None] = self._connection.loop.create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        waiters = self._waiters
+        if waiters is not None:
+            self._waiters = None
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _out_of_order(self, kind: Any) -> RuntimeError:
+        if self.response.is_complete:
+            return RuntimeError(f"ASGI message {kind!r} after the response is complete")
+        expected = "http.response.body" if self._has_started else "http.response.start"
+        return RuntimeError(f"ASGI message {kind!r} where {expected!r} is expected")
+
+    def _failed(self, error: BaseException) -> None:
+        """The application raised. The log gets it once; the client gets what can still be told."""
+        connection = self._connection
+        if self.is_cancelled:
+            connection.on_broken(self)
+        elif not self._is_only_disconnect(error):
+            connection.report(self, "exception in the application", error)
+            self._apologise()
+
+    def _unfinished(self) -> None:
+        what = "without a complete response" if self._has_started else "without starting a response"
+        self._connection.report(self, f"the application returned {what}", None)
+        self._apologise()
+
+    def _apologise(self) -> None:
+        """500 if nothing is out, a broken connection if something is, nothing after the end."""
+        response = self.response
+        if response.is_complete or self.is_disconnected:
+            return
+        if response.head_sent:
+            self._connection.on_broken(self)
+            return
+        response.start(500, _TEXT)
+        self._connection.write(response.content(b"500 Internal Server Error\n", more=False))
+        self._connection.on_complete(self)
+        self._wake()
+
+    def _is_only_disconnect(self, error: BaseException) -> bool:
+        """It is the ClientGone that send() raised, alone or in a group, or what a framework made of it."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(self._is_only_disconnect(inner) for inner in error.exceptions)
+        if not self.is_disconnected:
+            return isinstance(error, ClientGone)
+        seen: set[int] = set()
+        link: BaseException | None = error
+        while link is not None and id(link) not in seen:
+            if isinstance(link, ClientGone):
+                return True
+            seen.add(id(link))
+            link = link.__cause__ or link.__context__
+        return False
+
+
+def _as_bytes(data: Any) -> bytes:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError(f"the body of 'http.response.body' must be bytes, not {type(data).__name__}")

@@ -1,0 +1,205 @@
+"""The asgi worker: an event loop, HTTP/1.1 over asyncio transports, lifespan.
+
+This module is its life - boot, serve, stop. Connections are in `asgi_connection`, accepting in
+`asgi_accept`, deadlines and housekeeping in `asgi_sweeper`, what they share in `asgi_service`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from enum import IntEnum
+from time import monotonic
+from typing import Any, cast
+
+from hybrid.asgi import App, Lifespan, single_callable
+from hybrid.contract import Draining, WorkerContext
+from hybrid.contract.scoreboard import Word
+from hybrid.errors import HybridError, SettingsError
+from hybrid.logs import open_access_log
+from hybrid_workers.asgi_accept import Acceptor
+from hybrid_workers.asgi_service import Service
+from hybrid_workers.asgi_sweeper import Sweeper
+
+
+class Stop(IntEnum):
+    """How urgently the worker is to stop."""
+
+    NOT = 0
+    GRACEFUL = 1
+    QUICK = 2
+
+
+STREAM_GRACE_S = 5.0
+"""How long an unfinished response goes on after a graceful stop before its application is told http.disconnect."""
+QUICK_S = 1.0
+"""What a quick stop leaves to the application for its clean-up."""
+
+
+class AsgiWorker:
+    """See hybrid.contract.worker.Worker."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._settings = context.settings
+        self._stop = Stop.NOT
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake: asyncio.Event | None = None
+
+    # -- boot -------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        self._loop = loop = new_loop(self._settings.loop)
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(self._boot())
+
+    async def _boot(self) -> None:
+        context, settings = self._context, self._settings
+        loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        loop.set_default_executor(ThreadPoolExecutor(settings.sync_threads, thread_name_prefix="hybrid-sync"))
+        app = cast("App", context.app)  # child.py has found out that it is one
+        if context.interface == "asgi2":
+            app = single_callable(cast("Any", app))
+        self._limit_anyio()
+        self._lifespan = Lifespan(app, settings.lifespan, context.log)
+        await self._lifespan.startup()
+        self._service = Service(
+            context,
+            app,
+            loop,
+            app_context=self._lifespan.context,
+            state=self._lifespan.state,
+            access=open_access_log(settings.accesslog, settings.access_log_format),
+        )
+
+    def _limit_anyio(self) -> None:
+        """Frameworks over anyio run synchronous code in its threads, 40 at most unless told otherwise."""
+        if "anyio" in sys.modules:
+            from anyio import to_thread
+
+            to_thread.current_default_thread_limiter().total_tokens = self._settings.sync_threads
+
+    # -- serve ------------------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        loop = self._loop
+        assert loop is not None, "boot() comes first"
+        try:
+            is_clean = loop.run_until_complete(self._serve())
+        finally:
+            self._loop = None
+            asyncio.set_event_loop(None)
+            loop.close()
+        if not is_clean:
+            raise HybridError("lifespan shutdown failed; the application's own message is above")
+
+    async def _serve(self) -> bool:
+        context, service = self._context, self._service
+        assert self._wake is not None
+        acceptor = Acceptor(service, context.listeners, self._settings.worker_connections)
+        sweeper = Sweeper(service)
+        context.row.words[Word.CAPACITY] = self._settings.worker_connections
+        service.loop.add_reader(context.channel, self._on_channel)
+        sweeper.start()
+        acceptor.resume()
+        await self._until(Stop.GRACEFUL)
+
+        acceptor.stop()
+        service.is_closing_each = True
+        context.channel.send(Draining("stop"))
+        began = monotonic()
+        await self._drain(began)
+        is_clean = await self._end_lifespan(began)
+        sweeper.stop()
+        service.loop.remove_reader(context.channel)
+        return is_clean
+
+    async def _until(self, wanted: Stop, deadline: float | None = None) -> None:
+        """Until a stop of this urgency was asked for, or until the deadline."""
+        assert self._wake is not None
+        while self._stop < wanted:
+            self._wake.clear()
+            timeout = None if deadline is None else deadline - monotonic()
+            if timeout is not None and timeout <= 0:
+                return
+            try:
+                await asyncio.wait_for(self._wake.wait(), timeout)
+            except TimeoutError:
+                return
+
+    # -- stop -------------------------------------------------------------------------------------
+
+    def stop(self, *, graceful: bool) -> None:
+        self._stop = max(self._stop, Stop.GRACEFUL if graceful else Stop.QUICK)
+        loop, wake = self._loop, self._wake
+        if loop is not None and wake is not None:
+            loop.call_soon_threadsafe(wake.set)
+
+    def _on_channel(self) -> None:
+        channel = self._context.channel
+        channel.receive()
+        if not channel.is_open:
+            self._service.loop.remove_reader(channel)
+            self.stop(graceful=True)
+
+    async def _drain(self, began: float) -> None:
+        """Let requests finish; then tell those that do not that the client is gone; then cancel them.
+
+        A tenth of the graceful time is kept for what comes after a cancellation, and a fifth for lifespan shutdown.
+        """
+        service = self._service
+        graceful = self._settings.graceful_timeout
+        for connection in tuple(service.connections):
+            connection.stop()
+        told = await self._drained(min(began + STREAM_GRACE_S, began + graceful * 0.35))
+        if not told:
+            for cycle in tuple(service.running):
+                if cycle.response.head_sent:
+                    cycle.leave()
+        if not await self._drained(began + graceful * 0.7):
+            for cycle in tuple(service.running):
+                self._context.log.warning(
+                    "graceful time is over: cancelling %s %s",
+                    cycle.request.method,
+                    cycle.request.target.decode("latin-1"),
+                )
+                cycle.cancel()
+            await self._drained(min(monotonic() + QUICK_S, began + graceful * 0.8), even_if_quick=True)
+        for connection in tuple(service.connections):
+            connection.abort()
+        await asyncio.sleep(0)
+
+    async def _drained(self, deadline: float, *, even_if_quick: bool = False) -> bool:
+        """Wait until nothing is under way. False at the deadline, or when a quick stop is asked for meanwhile."""
+        service = self._service
+        while service.running or service.connections:
+            now = monotonic()
+            if now >= deadline or (self._stop is Stop.QUICK and not even_if_quick):
+                return False
+            await self._until(Stop.QUICK, min(deadline, now + 0.05))
+            if even_if_quick and self._stop is Stop.QUICK:
+                await asyncio.sleep(0.02)
+        return True
+
+    async def _end_lifespan(self, began: float) -> bool:
+        budget = QUICK_S if self._stop is Stop.QUICK else began + self._settings.graceful_timeout * 0.95 - monotonic()
+        try:
+            return await asyncio.wait_for(self._lifespan.shutdown(), max(budget, QUICK_S))
+        except TimeoutError:
+            self._context.log.error("lifespan shutdown took longer than %.1f s; it was abandoned", max(budget, QUICK_S))
+            return False
+
+
+def new_loop(wanted: str) -> asyncio.AbstractEventLoop:
+    """The event loop of the setting `loop`. Raises SettingsError if it is uvloop and that is not installed."""
+    if wanted != "asyncio":
+        try:
+            import uvloop
+        except ImportError as error:
+            if wanted == "uvloop":
+                raise SettingsError(f"setting loop: uvloop cannot be imported ({error}); use --loop asyncio") from error
+        else:
+            return cast("asyncio.AbstractEventLoop", uvloop.new_event_loop())
+    return asyncio.new_event_loop()

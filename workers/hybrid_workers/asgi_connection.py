@@ -1,0 +1,495 @@
+"""One HTTP/1.1 connection of the asgi worker: an asyncio protocol between a transport and the request cycle.
+
+Requests are answered one after the other. While the application works we go on reading - only so is a
+disconnect noticed - and keep what comes for later, up to a bound at which reading stops. There is no timer
+here: the connection notes what it waits for and since when, and the worker's sweeper looks at all of them.
+
+The application is never called from inside the parser: a request is complete before its call begins, and
+a pipelined request begins in a turn of the loop of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+from time import monotonic
+from typing import Any, cast
+
+from hybrid.asgi import Cycle
+from hybrid.errors import ProtocolError
+from hybrid.http.peer import Peer
+from hybrid.http.request import Request
+from hybrid.http1.receiver import Receiver
+from hybrid.http1.refusal import CONTINUE, refusal
+from hybrid.http1.response import Response
+from hybrid_workers.asgi_phase import Phase
+from hybrid_workers.asgi_service import Service
+
+HIGH_WATER = 64 * 1024
+"""Bytes that may wait in either direction before the other side is made to wait."""
+DRAIN_BYTES = 256 * 1024
+"""How much of an unwanted body is read away to keep a connection."""
+EOF_GRACE_S = 1.0
+"""How long after the client's FIN a listener in receive() is told that it left.
+
+A FIN may be the end of a request (`nc -N`, some proxies and health checks) or of the client: TCP does not
+tell which until we write. So the answer is sent either way, and who only listens for a disconnect hears of it
+after this time.
+"""
+_RESET = struct.pack("ii", 1, 0)
+
+_IDLE, _SERVING = Phase.IDLE, Phase.SERVING
+
+
+class HttpConnection(asyncio.Protocol):
+    """See the module. Created by the acceptor, registered with the service while its transport is open."""
+
+    __slots__ = (
+        "_drained",
+        "_drainers",
+        "_held_for",
+        "_is_reading",
+        "_stalled",
+        "_stalled_since",
+        "_template",
+        "body_last",
+        "body_received",
+        "body_waited",
+        "cycle",
+        "eof_at",
+        "is_writable",
+        "label",
+        "loop",
+        "peer",
+        "phase",
+        "receiver",
+        "service",
+        "since",
+        "transport",
+        "wants_continue",
+        "write",
+        "writelines",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, service: Service, peer: Peer) -> None:
+        self.service = service
+        self.loop = service.loop
+        self.peer = peer
+        self.label = peer.label
+        self.receiver = Receiver(service.parser, service.limits)
+        self.cycle: Cycle | None = None
+        self.phase = Phase.FIRST_BYTE
+        self.since = monotonic()
+        self.is_writable = True
+        self.wants_continue = False
+        self.eof_at = 0.0
+        """When the client's FIN came while a response was under way; 0 if it has not."""
+        self.body_last = 0.0
+        self.body_received = 0
+        self.body_waited = 0.0
+        """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
+        self._template = service.scopes.template(peer, service.root_path)
+        self._is_reading = True
+        self._drainers: list[asyncio.Future[None]] | None = None
+        self._drained = 0
+        self._stalled = 0
+        self._stalled_since = 0.0
+
+    # -- the transport calls ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)  # of a stream socket
+        self.transport.set_write_buffer_limits(HIGH_WATER)
+        self.write = self.transport.write
+        self.writelines = self.transport.writelines
+        self.service.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        phase = self.phase
+        if phase <= _IDLE:
+            try:
+                request = self.receiver.next_request(data)
+            except ProtocolError as error:
+                self._refuse(error)
+                return
+            if request is not None:
+                self._begin(request)
+            elif phase is not Phase.HEAD:
+                self.phase = Phase.HEAD
+                self.since = monotonic()
+        elif phase is _SERVING:
+            self._read_on(data)
+        elif phase is Phase.DRAINING:
+            self._drain_away(data)
+        # else lingering: what the client still sends is dropped
+
+    def eof_received(self) -> bool:
+        """Keep the connection open if the answer to a complete request is still to come (RFC 9112 section 9.6)."""
+        cycle = self.cycle
+        if cycle is None or self.receiver.body is not None or not self.transport.can_write_eof():
+            return False
+        self.eof_at = monotonic()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        cycle = self.cycle
+        self.phase = Phase.CLOSED
+        self.cycle = None
+        service = self.service
+        service.connections.discard(self)
+        self.is_writable = True
+        self._wake_drainers()
+        if cycle is not None:
+            cycle.disconnect()
+            if service.access is not None:
+                self._log(cycle, cycle.response.status if cycle.response.head_sent else 499)
+        service.on_connection_closed()
+
+    def pause_writing(self) -> None:
+        self.is_writable = False
+
+    def resume_writing(self) -> None:
+        self.is_writable = True
+        self._wake_drainers()
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def _begin(self, request: Request) -> None:
+        """Call the application with a request whose head is complete."""
+        service = self.service
+        receiver = self.receiver
+        self.peer.introduce(request, service.root_path)
+        response = Response(request, service.prefixes)
+        self.phase = _SERVING
+        if service.is_closing_each:
+            response.keep_alive = False
+        has_body = receiver.body is not None
+        self.cycle = cycle = Cycle(service.app, request, response, self, has_body=has_body)
+        cycle.started = now = monotonic()
+        if has_body:
+            self._begin_body(cycle, now)
+            if self.cycle is not cycle:  # its first bytes were malformed: refused
+                return
+        if len(service.running) >= service.limit_concurrency:
+            self._answer_busy(cycle)
+            return
+        cycle.cell = service.row.begin(now, request.method, request.target, self.label)
+        service.call(cycle, cycle.run(service.scopes.http(self._template, request)))
+
+    def _begin_body(self, cycle: Cycle, now: float) -> None:
+        """Note where the body stands, and hand over what came with the head."""
+        receiver = self.receiver
+        self.body_last = now
+        self.body_received = 0
+        self.body_waited = 0.0
+        self._drained = 0
+        self.wants_continue = cycle.request.expects_continue
+        if receiver.buffer:
+            self._read_on(b"")
+
+    def _read_on(self, data: bytes) -> None:
+        """Bytes while a request is under way: of its body, or of the next request."""
+        receiver = self.receiver
+        if receiver.body is None:
+            receiver.hold(data)
+            if len(receiver.buffer) >= HIGH_WATER:
+                self._pause_reading()
+            return
+        try:
+            content = receiver.read_body(data)
+        except ProtocolError as error:
+            self._spoil(error)
+            return
+        now = monotonic()
+        self.body_waited += now - self.body_last
+        self.body_last = now
+        self.body_received += len(content)
+        if content:
+            self.wants_continue = False
+        cycle = self.cycle
+        assert cycle is not None
+        cycle.feed(content, is_complete=receiver.body is None)
+        if cycle.buffered >= HIGH_WATER:
+            self._pause_reading()
+
+    def _next(self) -> None:
+        """Begin a request that came while the last one was under way."""
+        if self.phase <= _IDLE and self.receiver.buffer:
+            self.data_received(b"")
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """Answer a request that cannot be served, and read no further one."""
+        self.service.log.debug("%s from %s", error, self.label)
+        self.write(refusal(error, self.service.prefixes))
+        self._linger()
+
+    def _spoil(self, error: ProtocolError) -> None:
+        """The body of the request under way is malformed or too long: tell the client if it can be told."""
+        cycle = self.cycle
+        assert cycle is not None
+        self.cycle = None
+        cycle.disconnect()
+        if cycle.response.head_sent:
+            self.service.log.debug("%s from %s, response under way", error, self.label)
+            self._break(cycle)
+        else:
+            self._refuse(error)
+        if self.service.access is not None:
+            self._log(cycle, error.status)
+
+    def _answer_busy(self, cycle: Cycle) -> None:
+        """503: as many requests are under way as --limit-concurrency allows."""
+        response = cycle.response
+        response.start(503, [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")])
+        self.write(response.content(b"503 Service Unavailable\n", more=False))
+        self.on_complete(cycle)
+
+    # -- the cycle calls --------------------------------------------------------------------------
+
+    write: Any
+    writelines: Any
+
+    async def drain(self) -> None:
+        while not self.is_writable:
+            waiter: asyncio.Future[None] = self.loop.create_future()
+            if self._drainers is None:
+                self._drainers = []
+            self._drainers.append(waiter)
+            await waiter
+
+    def want_body(self) -> None:
+        if self.wants_continue:
+            self.wants_continue = False
+            cycle = self.cycle
+            if cycle is not None and not cycle.response.head_sent:
+                self.write(CONTINUE)
+        self._resume_reading()
+
+    def took_body(self) -> None:
+        if not self._is_reading:
+            self._resume_reading()
+
+    def on_complete(self, cycle: Cycle) -> None:
+        service = self.service
+        response = cycle.response
+        service.answered += 1
+        if response.status >= 500:
+            service.errors += 1
+        if service.access is not None:
+            self._log(cycle, response.status)
+        if self.cycle is not cycle:
+            return
+        self.cycle = None
+        receiver = self.receiver
+        if receiver.body is not None:
+            self._leave_body(response)
+        elif response.keep_alive and not self.eof_at and not service.is_closing_each:
+            self.phase = _IDLE
+            self.since = monotonic()
+            if receiver.buffer:
+                self.loop.call_soon(self._next, context=service.context)
+            if not self._is_reading:
+                self._resume_reading()
+        elif cycle.request.keep_alive and not self.eof_at:
+            self._linger()  # it is we who close: the client may be sending its next request
+        else:
+            self._close()
+
+    def on_broken(self, cycle: Cycle) -> None:
+        if self.cycle is cycle:
+            self.cycle = None
+            if self.service.access is not None:
+                self._log(cycle, cycle.response.status)
+            self._break(cycle)
+
+    def on_ended(self, cycle: Cycle) -> None:
+        service = self.service
+        service.row.end(cycle.cell)
+        service.running.discard(cycle)
+
+    def report(self, cycle: Cycle, what: str, error: BaseException | None) -> None:
+        request = cycle.request
+        self.service.log.error(
+            "%s: %s %s client=%s",
+            what,
+            request.method,
+            request.target.decode("latin-1"),
+            self.label,
+            exc_info=error,
+        )
+
+    # -- closing ----------------------------------------------------------------------------------
+
+    def _leave_body(self, response: Response) -> None:
+        """The response is out and the application did not want (all of) the body.
+
+        Closing now would reset the connection and could take the answer away from the client; so what is left is
+        read away, within bounds: then the connection is kept, or at least the client has read its answer.
+        """
+        if not response.keep_alive or self.wants_continue or self.service.is_closing_each:
+            self._linger()
+            return
+        self.phase = Phase.DRAINING
+        self.since = monotonic()
+        self._resume_reading()
+
+    def _drain_away(self, data: bytes) -> None:
+        receiver = self.receiver
+        self._drained += len(data)
+        try:
+            receiver.read_body(data)
+        except ProtocolError:
+            self._linger()
+            return
+        if receiver.body is None:
+            self.phase = _IDLE
+            self.since = monotonic()
+            if receiver.buffer:
+                self.loop.call_soon(self._next, context=self.service.context)
+        elif self._drained > DRAIN_BYTES:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Send our FIN, and read on until the client's or until the sweeper has had enough."""
+        if self.phase >= Phase.LINGERING:
+            return
+        self.phase = Phase.LINGERING
+        self.since = monotonic()
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            self.transport.write_eof()
+            self._resume_reading()
+        else:
+            self.transport.close()
+
+    def _close(self) -> None:
+        self.phase = Phase.LINGERING
+        self.since = monotonic()
+        self.transport.close()
+
+    def _break(self, cycle: Cycle) -> None:
+        """End an incomplete response so that it cannot be taken for a complete one.
+
+        Missing chunks or octets are seen by the client; where only the end of the connection ends the content,
+        it must be a reset.
+        """
+        response = cycle.response
+        if response.head_sent and not response.is_self_delimiting:
+            sock = self.transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.transport.abort()
+            return
+        self._close()
+
+    def stop(self) -> None:
+        """The worker stops: close if nothing is under way, else close after the response."""
+        if self.phase <= Phase.IDLE or self.phase is Phase.DRAINING:
+            self._linger() if self.phase is Phase.DRAINING else self._close()
+        elif self.cycle is not None:
+            self.cycle.response.keep_alive = False
+
+    def abort(self) -> None:
+        """Drop the connection with all that waits to be sent."""
+        self.transport.abort()
+
+    # -- flow control -----------------------------------------------------------------------------
+
+    def _pause_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            self.transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if not self._is_reading and not self.transport.is_closing():
+            self._is_reading = True
+            self.body_last = monotonic()
+            self.transport.resume_reading()
+
+    def _wake_drainers(self) -> None:
+        waiters = self._drainers
+        if waiters is not None:
+            self._drainers = None
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    # -- the sweeper calls ------------------------------------------------------------------------
+
+    def sweep(self, now: float) -> None:
+        """Look whether the client has taken too long, and do what is due without any event."""
+        deadlines = self.service.deadlines
+        waiting = self.transport.get_write_buffer_size()
+        if waiting:
+            if waiting != self._stalled:
+                self._stalled = waiting
+                self._stalled_since = now
+            elif now - self._stalled_since > deadlines.write:
+                self.service.log.debug("write stalled: %s", self.label)
+                self.abort()
+                return
+        else:
+            self._stalled = 0
+        phase = self.phase
+        if phase is _SERVING:
+            self._sweep_request(now)
+        elif now - self.since > self.service.patience[phase]:
+            if phase is Phase.HEAD:
+                self._refuse(ProtocolError(408, "the request head took too long", "RFC 9110 section 15.5.9"))
+            elif phase is Phase.DRAINING:
+                self._linger()
+            elif phase is Phase.LINGERING and waiting:
+                pass  # the write-stall rule decides
+            elif phase is Phase.LINGERING:
+                self.abort()
+            else:
+                self._close()
+
+    def _sweep_request(self, now: float) -> None:
+        cycle = self.cycle
+        assert cycle is not None
+        if cycle.holds_head:
+            if cycle.is_held:
+                cycle.release_head()
+            cycle.is_held = True
+        if self.eof_at:
+            if _is_reset(self.transport):
+                self.abort()
+            elif now - self.eof_at > EOF_GRACE_S and not cycle.has_left:
+                cycle.leave()
+        elif self.receiver.body is not None:
+            if not self._is_reading or self.wants_continue:
+                self.body_last = now
+            elif now - self.body_last > self.service.deadlines.body_patience(self.body_received, self.body_waited):
+                self._spoil(ProtocolError(408, "the request body took too long", "RFC 9110 section 15.5.9"))
+
+    def postpone(self, seconds: float) -> None:
+        """The loop stood still for so long: clients are not to blame for it."""
+        self.since += seconds
+        self.body_last += seconds
+        self._stalled_since += seconds
+
+    def _log(self, cycle: Cycle, status: int) -> None:
+        access = self.service.access
+        assert access is not None
+        client = cycle.request.client
+        access.log(
+            cycle.request,
+            status,
+            cycle.response.bytes_sent,
+            monotonic() - cycle.started,
+            client[0] if client else "",
+        )
+
+
+def _is_reset(transport: asyncio.Transport) -> bool:
+    """The peer has closed altogether: a reset on TCP, the end of the other socket on a unix one."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    poll = select.poll()
+    poll.register(sock.fileno(), 0)
+    return bool(poll.poll(0))

@@ -1,0 +1,126 @@
+"""What all connections of one asgi worker share: the application, the parser, limits, counters, logs.
+
+Complete before the first connection; the event loop's thread is the only one that touches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from hybrid.asgi import App, Cycle, Scopes
+from hybrid.contract import WorkerContext
+from hybrid.contract.scoreboard import Word
+from hybrid.http.deadlines import Deadlines
+from hybrid.http.limits import Limits
+from hybrid.http1.fields_h11 import H11Fields
+from hybrid.http1.fields_httptools import HttptoolsFields
+from hybrid.http1.head import HeadParser
+from hybrid.http1.response import Prefixes
+from hybrid.logs import AccessLog
+from hybrid_workers.asgi_phase import patience
+
+if TYPE_CHECKING:
+    from hybrid_workers.asgi_connection import HttpConnection
+
+
+class Service:
+    """One per worker."""
+
+    __slots__ = (
+        "accepted",
+        "access",
+        "answered",
+        "app",
+        "connections",
+        "context",
+        "deadlines",
+        "errors",
+        "is_closing_each",
+        "limit_concurrency",
+        "limits",
+        "log",
+        "loop",
+        "on_connection_closed",
+        "parser",
+        "patience",
+        "prefixes",
+        "root_path",
+        "row",
+        "running",
+        "scopes",
+    )
+
+    def __init__(
+        self,
+        context: WorkerContext,
+        app: App,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        app_context: contextvars.Context,
+        state: dict[str, Any],
+        access: AccessLog | None,
+    ) -> None:
+        """`app_context` is what each request's own context is copied from, `state` its namespace likewise."""
+        settings = context.settings
+        self.app = app
+        self.loop = loop
+        self.context = app_context
+        self.log: logging.Logger = context.log
+        self.row = context.row
+        self.access = access
+        self.limits = Limits.from_settings(settings)
+        self.deadlines = Deadlines.from_settings(settings)
+        self.patience = patience(self.deadlines)
+        self.limit_concurrency = settings.limit_concurrency or 1 << 62
+        self.parser = HeadParser(HttptoolsFields() if settings.http != "h11" else H11Fields(), self.limits)
+        self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
+        self.root_path = settings.root_path.rstrip("/")
+        self.scopes = Scopes(state=state, is_stripped=settings.root_path_mode == "stripped")
+        self.connections: set[HttpConnection] = set()
+        self.running: set[Cycle] = set()
+        """Calls of the application that have not returned. Holds the only strong references to their tasks."""
+        self.is_closing_each = not self.deadlines.keepalive
+        """No connection is kept for another request: the worker stops, or --keep-alive is 0."""
+        self.accepted = 0
+        self.answered = 0
+        self.errors = 0
+        self.on_connection_closed = _nothing
+
+    def call(self, cycle: Cycle, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Start the application's call in a context of its own.
+
+        From Python 3.12 on its first step runs here and now: an application that never waits is done without
+        one turn of the loop. Only this task is eager; tasks that the application makes are what they always are.
+        """
+        self.running.add(cycle)
+        if sys.version_info >= (3, 12):
+            cycle.task = asyncio.Task(coroutine, loop=self.loop, eager_start=True, context=self.context.copy())
+        else:
+            cycle.task = self.loop.create_task(coroutine, context=self.context.copy())
+
+    def publish(self) -> None:
+        """Write the counters into the scoreboard."""
+        words = self.row.words
+        words[Word.REQUESTS] = self.answered
+        words[Word.ACTIVE] = len(self.running)
+        words[Word.CONNECTIONS] = len(self.connections)
+        words[Word.ACCEPTED] = self.accepted
+        words[Word.ERRORS] = self.errors
+
+    def refresh(self, now: float, *, is_new_second: bool) -> None:
+        """What is due a few times a second: proof of life, counters, logs; once a second the Date."""
+        self.row.beat(now)
+        self.publish()
+        if is_new_second:
+            self.prefixes.refresh(None)
+        if self.access is not None:
+            self.access.flush()
+
+
+def _nothing() -> None:
+    """Until the worker says what a closed connection means."""
