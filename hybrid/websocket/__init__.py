@@ -1,1 +1,21 @@
-"""TODO one line."""
+"""WebSocket (RFC 6455) with permessage-deflate (RFC 7692): the opening handshake and frames, sans-IO."""
+
+from hybrid.websocket.connection import Connection, State
+from hybrid.websocket.deflate import Deflate
+from hybrid.websocket.failure import Failure
+from hybrid.websocket.handshake import HandshakeRefused, Opening, acceptance, read_opening, refusal
+from hybrid.websocket.negotiation import Compression, negotiate
+
+__all__ = [
+    "Compression",
+    "Connection",
+    "Deflate",
+    "Failure",
+    "HandshakeRefused",
+    "Opening",
+    "State",
+    "acceptance",
+    "negotiate",
+    "read_opening",
+    "refusal",
+]
