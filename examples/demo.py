@@ -72,9 +72,7 @@ def free_port(wished: int) -> int:
     raise SystemExit("demo: no free TCP port on 127.0.0.1")
 
 
-def serve(
-    port: int, folder: Path, app: str, environ: dict[str, str], *options: str
-) -> subprocess.Popen[bytes]:
+def serve(port: int, folder: Path, app: str, environ: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "hybrid", "--bind", f"127.0.0.1:{port}", "--chdir", str(folder)]
     # A session of its own: Ctrl-C reaches this script only, which then stops the servers gracefully.
     return subprocess.Popen([*command, *options, app], env=environ, start_new_session=True)
@@ -84,9 +82,7 @@ def wait_until_it_answers(server: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise SystemExit(
-                f"demo: the server for port {port} ended with {server.returncode}; its log is above"
-            )
+            raise SystemExit(f"demo: the server for port {port} ended with {server.returncode}; its log is above")
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             connection.request("GET", "/")

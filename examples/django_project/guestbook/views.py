@@ -15,7 +15,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from guestbook.models import Entry
 
@@ -41,19 +41,19 @@ def guestbook(request: HttpRequest) -> HttpResponse:
     return render(request, "guestbook/index.html", {"form": form, "entries": Entry.objects.all()[:50]})
 
 
-@require_GET
+@require_safe
 def hello(request: HttpRequest) -> HttpResponse:
     return HttpResponse("Hello, World!", content_type="text/plain")
 
 
-@require_GET
+@require_safe
 def process(request: HttpRequest) -> JsonResponse:
     """Which worker answered, and through which interface."""
     interface = "asgi" if isinstance(request, ASGIRequest) else "wsgi"
     return JsonResponse({"pid": os.getpid(), "interface": interface})
 
 
-@require_GET
+@require_safe
 def visits(request: HttpRequest) -> JsonResponse:
     request.session["visits"] = request.session.get("visits", 0) + 1
     return JsonResponse({"visits": request.session["visits"]})
@@ -104,14 +104,14 @@ async def _async_blocks(size: int) -> AsyncIterator[bytes]:
         yield block
 
 
-@require_GET
+@require_safe
 def download_stream(request: HttpRequest) -> StreamingHttpResponse:
     # Under ASGI, Django reads a plain iterator to its end before it sends the first byte.
     blocks = _async_blocks if isinstance(request, ASGIRequest) else _blocks
     return StreamingHttpResponse(blocks(_size(request)), content_type="application/octet-stream")
 
 
-@require_GET
+@require_safe
 def download_file(request: HttpRequest) -> FileResponse:
     return FileResponse(_generated_file(_size(request)).open("rb"), as_attachment=True)
 
@@ -133,7 +133,7 @@ async def async_view(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"entries": await Entry.objects.acount()})
 
 
-@require_GET
+@require_safe
 def slow(request: HttpRequest) -> JsonResponse:
     seconds = min(60.0, float(request.GET.get("seconds", 1)))
     time.sleep(seconds)

@@ -68,6 +68,13 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MEDIA_ROOT = DATA / "media"
 STATIC_URL = "static/"
 DATA_UPLOAD_MAX_MEMORY_SIZE = None  # the raw upload view reads bodies of any size as a stream
+# Django says nothing outside DEBUG unless told where; the server takes standard error into its log.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "loggers": {"django.request": {"handlers": ["stderr"], "level": "ERROR", "propagate": False}},
+}
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
