@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import click
 
@@ -18,15 +19,17 @@ class SettingOption(click.Option):
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         is_flag = "/" in entry.flags[0]
+        # Given as None it would not mean "none": the value would become optional.
+        bare: dict[str, Any] = {"flag_value": entry.bare} if entry.bare else {}
         super().__init__(
             [*entry.flags, entry.name],
             default=None,
             multiple=entry.kind.is_list,
             is_flag=is_flag,
-            flag_value=entry.bare or None,
             type=click.BOOL if is_flag else click.STRING,
             metavar=entry.kind.metavar or None,
             help=entry.help,
+            **bare,
         )
 
 

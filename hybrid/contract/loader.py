@@ -113,7 +113,7 @@ def _searched() -> str:
         for entry in sys.path
         if not entry.startswith((sys.prefix, sys.base_prefix)) and not entry.endswith(".zip")
     ]
-    return ", ".join([*folders[:3], "the installed packages"])
+    return ", ".join([*list(dict.fromkeys(folders))[:3], "the installed packages"])
 
 
 def _find(module: object, spec: AppSpec, app: str) -> tuple[object, str]:

@@ -81,7 +81,7 @@ class AccessLog:
             batch = "".join(self._lines[:count])
             del self._lines[:count]
             self._size = 0
-        self._sink.write(batch.encode("ascii", "backslashreplace"))
+        self._sink.write(batch.encode("utf-8", "backslashreplace"))
 
 
 def stamp(when: time.struct_time) -> str:
