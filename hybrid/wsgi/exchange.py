@@ -1,0 +1,208 @@
+"""One request answered by a WSGI application. PEP 3333, "The start_response() Callable" and what follows it.
+
+The worker pulls: `open()` calls the application and gives the first bytes to write, `advance()` the
+next, until `response.is_complete`; then `close()`. So the worker decides when the application goes on,
+and can stop asking while a slow client reads. Only what PEP 3333 makes the application push (write())
+goes through a callable of the worker, which must block.
+
+Everything that the application raises comes out as it is: see `fail()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Final, Protocol, TypeAlias
+
+from hybrid.errors import ProtocolError
+from hybrid.http.request import Request
+from hybrid.http.status import phrase
+from hybrid.http1.interim import early_hints
+from hybrid.http1.response import LARGE, Prefixes, Response, ResponseError
+from hybrid.wsgi.environ import Environ
+from hybrid.wsgi.file_wrapper import FilePart, FileWrapper, file_part
+from hybrid.wsgi.input import BrokenBody
+
+Piece: TypeAlias = bytes | tuple[bytes, bytes, bytes]
+"""Bytes to write: whole, or large content uncopied between its framing."""
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+StartResponse: TypeAlias = Callable[..., Callable[[bytes], None]]
+App: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+_FAILED: Final = "500 Internal Server Error"
+
+
+class BodySource(Protocol):
+    """Where the rest of a body comes from that had not come whole when the application was called."""
+
+    @property
+    def is_read(self) -> bool:
+        """Nothing of the body is left to come."""
+
+
+class Exchange:
+    """One per request. Not thread-safe: one thread at a time, and the application's calls in that thread."""
+
+    __slots__ = (
+        "_close",
+        "_is_single",
+        "_next",
+        "_request",
+        "_send",
+        "_sends_files",
+        "file",
+        "headers",
+        "response",
+        "source",
+    )
+
+    def __init__(
+        self, request: Request, prefixes: Prefixes, send: Callable[[Piece], None], *, sends_files: bool = False
+    ) -> None:
+        """`send` writes and blocks until the client has taken most of it. `sends_files`: the worker knows `file`."""
+        self.response = Response(request, prefixes)
+        self.source: BodySource | None = None
+        """Set for a body that is still coming: then the connection is not kept if the application leaves it unread."""
+        self.file: FilePart | None = None
+        """After `open()`: the content to send by sendfile behind the bytes that it returned."""
+        self.headers: list[tuple[str, str]] = []
+        """As the application chose them last."""
+        self._request = request
+        self._send = send
+        self._sends_files = sends_files
+        self._next: Callable[[], bytes] | None = None
+        self._close: Callable[[], object] | None = None
+        self._is_single = False
+
+    def open(self, app: App, environ: Environ) -> Piece:
+        """Call the application; what to write first. Runs its code until there is something."""
+        result = app(environ, self.start_response)
+        kind = type(result)
+        if kind is list and len(result) == 1 and type(result[0]) is bytes:  # type: ignore[arg-type, index]
+            return self._frame(result[0], more=False)  # type: ignore[index]  # it is a list: just tested
+        close = getattr(result, "close", None)
+        if close is not None:
+            self._close = close
+        if kind is FileWrapper and self._sends_files and not self.response.head_sent:
+            part = file_part(result)  # type: ignore[arg-type]  # it is a FileWrapper: just tested
+            if part is not None:
+                return self._open_file(part)
+        try:
+            self._next = iter(result).__next__
+        except TypeError:
+            raise ResponseError(
+                f"the application returned {kind.__name__}; expected an iterable of byte strings"
+            ) from None
+        if hasattr(kind, "__len__"):
+            self._is_single = len(result) == 1  # type: ignore[arg-type]  # it has a length: just tested
+        return self.advance()
+
+    def advance(self) -> Piece:
+        """What to write next. When `response.is_complete` afterwards, it was the last."""
+        response = self.response
+        following = self._next
+        assert following is not None, "open() comes before advance()"
+        while not response.is_full:
+            try:
+                data = following()
+            except StopIteration:
+                break
+            if not isinstance(data, bytes):
+                raise ResponseError(f"the application yielded {type(data).__name__}; expected bytes")
+            if data:
+                return self._frame(data, more=not self._is_single)
+        return self._frame(b"", more=False)
+
+    def close(self) -> None:
+        """Tell the application that its iterable is no longer needed. In every path, once."""
+        close, self._close = self._close, None
+        self._next = None
+        if close is not None:
+            close()
+
+    @property
+    def needs_close(self) -> bool:
+        """`close()` would run code of the application."""
+        return self._close is not None
+
+    def fail(self, error: BaseException) -> bytes | None:
+        """What to write when the application has raised `error`; None if it is too late for another answer.
+
+        Then the connection must be cut, so that the client does not take what it has for the whole.
+        """
+        response = self.response
+        if response.head_sent:
+            return None
+        status, text = _FAILED, "the application failed\n"
+        if isinstance(error, BrokenBody) and error.refusal is not None:
+            status, text = _status_of(error.refusal), f"{error.refusal.reason}\n"
+        response.keep_alive = False
+        response.start(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return response.content(f"{status}: {text}".encode(), more=False)
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """As PEP 3333 has it. The headers' content is checked when the head is rendered."""
+        response = self.response
+        if exc_info is not None:
+            try:
+                if response.head_sent:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # else the traceback and this frame hold each other
+        elif response.status:
+            raise ResponseError("start_response() was called a second time, without exc_info")
+        if not isinstance(status, str):
+            raise ResponseError(f"start_response(): the status is {type(status).__name__}; expected str")
+        if not isinstance(headers, list):
+            raise ResponseError(f"start_response(): the headers are {type(headers).__name__}; expected list")
+        for name, value in headers:
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise ResponseError(f"start_response(): header {name!r}: {value!r}; expected two str")
+        response.start(status, headers)
+        self.headers = headers
+        return self.write
+
+    def write(self, data: bytes) -> None:
+        """The imperative way, which start_response() returns. Blocks; raises OSError when the client is gone."""
+        if not isinstance(data, bytes):
+            raise ResponseError(f"write() was given {type(data).__name__}; expected bytes")
+        if data:
+            self._send(self._frame(data, more=True))
+
+    def early_hints(self, headers: Iterable[tuple[str, str]]) -> None:
+        """wsgi.early_hints: send a 103 at once. Nothing for a client of HTTP/1.0, or when it is too late."""
+        if not self.response.head_sent and (hints := early_hints(self._request, headers)):
+            self._send(hints)
+
+    def header_bytes(self) -> list[tuple[bytes, bytes]]:
+        """The headers with lower-case names, as the access log reads them."""
+        return [
+            (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, value in self.headers
+        ]
+
+    def _open_file(self, part: FilePart) -> bytes:
+        self._before_head()
+        head, count = self.response.file(part.size)
+        if count:
+            self.file = part._replace(size=count)
+        return head
+
+    def _frame(self, data: bytes, *, more: bool) -> Piece:
+        if not self.response.head_sent:
+            self._before_head()
+        if len(data) < LARGE:
+            return self.response.content(data, more=more)
+        return self.response.frame(data, more=more)
+
+    def _before_head(self) -> None:
+        if not self.response.status:
+            raise ResponseError("the application gave content before it called start_response()")
+        if self.source is not None and not self.source.is_read:
+            self.response.keep_alive = False
+
+
+def _status_of(error: ProtocolError) -> str:
+    return f"{error.status} {phrase(error.status).decode()}"

@@ -1,0 +1,286 @@
+"""One client connection of a WSGI worker: its socket, what is read of it and what is to be written to it.
+
+Most of it never blocks and is driven by the reactor. The two things that WSGI makes an application
+wait for - more of a body, room for write() - block here, by `wait()`, each under its deadline.
+
+The socket may be anything with the methods used here that raises BlockingIOError where it would block:
+a TLS transport comes in by that door.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+from enum import IntEnum
+from math import inf
+from time import monotonic
+from typing import Any, Final
+
+from hybrid.errors import ClientGone, ProtocolError
+from hybrid.http.deadlines import Deadlines
+from hybrid.http.peer import Peer
+from hybrid.http.request import Request
+from hybrid.http1.interim import CONTINUE
+from hybrid.http1.receiver import Receiver
+from hybrid.wsgi import BrokenBody, Environ, FilePart, Piece
+
+READ_SIZE: Final = 65536
+HIGH_WATER: Final = 65536
+"""With so much to write that the client does not take, the application is not asked for more."""
+
+_RESET = struct.pack("ii", 1, 0)
+_READ, _WRITE = select.POLLIN, select.POLLOUT
+
+
+class Phase(IntEnum):
+    """What a connection is waiting for. Up to HEAD the next bytes belong to a request head."""
+
+    FIRST = 0
+    """The first byte, since accept."""
+    IDLE = 1
+    """The next request."""
+    HEAD = 2
+    """The rest of a head."""
+    BODY = 3
+    """The part of a body that is read before the application is called."""
+    BUSY = 4
+    """The application, which some thread is running."""
+    WRITING = 5
+    """The client, to take what is to be written."""
+    LINGER = 6
+    """The client, to read our last answer and close."""
+    CLOSED = 7
+
+
+class Connection:
+    """Owned by the reactor; while BUSY by the thread that runs the application."""
+
+    __slots__ = (
+        "_began",
+        "_deadlines",
+        "_file",
+        "_out",
+        "_received",
+        "_waited",
+        "ahead",
+        "call",
+        "content",
+        "content_size",
+        "deadline",
+        "fd",
+        "out_size",
+        "peer",
+        "phase",
+        "receiver",
+        "recv",
+        "request",
+        "send",
+        "socket",
+        "template",
+        "watched",
+    )
+
+    def __init__(self, sock: socket.socket, peer: Peer, receiver: Receiver, deadlines: Deadlines) -> None:
+        self.socket = sock
+        self.fd = sock.fileno()
+        self.recv = sock.recv
+        self.send = sock.send
+        self.peer = peer
+        self.receiver = receiver
+        self.phase = Phase.FIRST
+        self.deadline = inf
+        """When the reactor gives up waiting for what `phase` says; monotonic."""
+        self.watched = 0
+        """The events that the poller reports; 0: it does not know of us."""
+        self.ahead = 0
+        """Requests served since the last read: what the client has sent ahead."""
+        self.template: Environ | None = None
+        self.call: Any = None
+        """The call under way, from the application's start to the last byte written."""
+        self.request: Request | None = None
+        """The request whose body is being read."""
+        self.content: list[bytes] = []
+        self.content_size = 0
+        self.out_size = 0
+        """Bytes to write that the client has not taken, without those of a file."""
+        self._out: list[memoryview] = []
+        self._file: FilePart | None = None
+        self._deadlines = deadlines
+        self._received = 0
+        self._waited = 0.0
+        self._began = 0.0
+
+    # -- writing ------------------------------------------------------------------------------------
+
+    @property
+    def is_flushed(self) -> bool:
+        return not self.out_size and self._file is None
+
+    def write(self, piece: Piece) -> None:
+        """Write what the client takes now and keep the rest. Raises ClientGone."""
+        if type(piece) is bytes:
+            if not self._out:
+                sent = self._try_send(piece)
+                if sent == len(piece):
+                    return
+                self._keep(memoryview(piece)[sent:])
+            else:
+                self._keep(memoryview(piece))
+            return
+        for part in piece:
+            if part:
+                self.write(part)  # type: ignore[arg-type]  # the parts of a piece are bytes
+
+    def write_file(self, part: FilePart) -> None:
+        """Send a part of a file behind what was written before. Its descriptor must stay open until it is out."""
+        self._file = part
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what the client takes now of what was kept. Raises ClientGone."""
+        while self._out:
+            first = self._out[0]
+            sent = self._try_send(first)
+            self.out_size -= sent
+            if sent < len(first):
+                self._out[0] = first[sent:]
+                return
+            del self._out[0]
+        if self._file is not None:
+            self._send_file(self._file)
+
+    def write_wholly(self, piece: Piece) -> None:
+        """Write and block until little enough is left to write. Raises ClientGone, also after a stall."""
+        self.write(piece)
+        while self.out_size > HIGH_WATER:
+            before = self.out_size
+            if not self.wait(_WRITE, self._deadlines.write):
+                raise ClientGone(f"the client took nothing for {self._deadlines.write:g} s")
+            self.flush()
+            assert self.out_size <= before
+
+    def _keep(self, rest: memoryview) -> None:
+        self._out.append(rest)
+        self.out_size += len(rest)
+
+    def _try_send(self, data: bytes | memoryview) -> int:
+        try:
+            return self.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise ClientGone(str(error)) from None
+
+    def _send_file(self, part: FilePart) -> None:
+        fd, offset, size = part
+        try:
+            while size:
+                sent = os.sendfile(self.fd, fd, offset, min(size, 1 << 20))
+                if sent == 0:
+                    raise ClientGone("a file became shorter while it was being sent")
+                offset += sent
+                size -= sent
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            raise ClientGone(str(error)) from None
+        self._file = FilePart(fd, offset, size) if size else None
+
+    # -- the body, for the application ---------------------------------------------------------------
+
+    @property
+    def is_read(self) -> bool:
+        """The body of the request has come whole."""
+        return self.receiver.body is None
+
+    def wait_for_body(self, now: float) -> None:
+        """Set the deadline for the next bytes of a body that the reactor is reading."""
+        if self.phase != Phase.BODY:
+            self.phase = Phase.BODY
+            self._began = now
+        self._waited = now - self._began
+        self.deadline = now + self._deadlines.body_patience(self._received, self._waited)
+
+    def take_content(self, data: bytes) -> None:
+        """Decode bytes of the body and collect them for the application. Raises ProtocolError."""
+        self._received += len(data)
+        content = self.receiver.read_body(data)
+        if content:
+            self.content.append(content)
+            self.content_size += len(content)
+
+    def start_body(self) -> None:
+        """A request with a body begins: forget what was counted for the last one."""
+        self._received = 0
+        self._waited = 0.0
+        self.content = []
+        self.content_size = 0
+
+    def pull(self) -> bytes:
+        """More of the body for wsgi.input; blocks. b"" at its end. Raises BrokenBody."""
+        receiver = self.receiver
+        call = self.call
+        if call is not None and call.owes_continue:
+            call.owes_continue = False
+            if not self._received:
+                self._continue()
+        try:
+            while receiver.body is not None:
+                data = self._wait_for_body()
+                self._received += len(data)
+                content = receiver.read_body(data)
+                if content:
+                    return content
+        except ProtocolError as error:
+            raise BrokenBody(str(error), error) from error
+        return b""
+
+    def _continue(self) -> None:
+        try:
+            self.write_wholly(CONTINUE)
+        except ClientGone as error:
+            raise BrokenBody(f"the client has gone: {error}") from error
+
+    def _wait_for_body(self) -> bytes:
+        while True:
+            try:
+                data = self.recv(READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                began = monotonic()
+                patience = self._deadlines.body_patience(self._received, self._waited)
+                if patience <= 0 or not self.wait(_READ, patience):
+                    raise ProtocolError(408, "the body came too slowly", "RFC 9110 section 15.5.9") from None
+                self._waited += monotonic() - began
+            except OSError as error:
+                raise BrokenBody(f"the client has gone: {error}") from None
+            else:
+                if data:
+                    return data
+                raise ProtocolError(400, "the body ended early", "RFC 9112 section 8")
+
+    # -- the socket ---------------------------------------------------------------------------------
+
+    def wait(self, events: int, timeout: float) -> bool:
+        """Block until the socket is ready or hung up; False when `timeout` seconds are over.
+
+        The one place where a WSGI call waits for its client: a worker on greenlets overrides it.
+        """
+        poll = select.poll()
+        poll.register(self.fd, events)
+        return bool(poll.poll(None if timeout == inf else max(0.0, timeout) * 1000))
+
+    def finish_writing(self) -> None:
+        """Tell the client that nothing more will come; it may still send."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:  # it has gone already
+            pass
+
+    def reset(self) -> None:
+        """Make the close that follows visible as a failure: what was sent must not pass for the whole answer."""
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        except OSError:  # it has gone already
+            pass

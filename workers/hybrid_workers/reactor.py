@@ -1,0 +1,479 @@
+"""The event loop of the WSGI workers: everything about connections that is not the application.
+
+It accepts, reads heads and the first part of bodies, keeps idle connections, waits for clients that are
+slow to read, and gives up on those that are too slow. What to do with a complete request, and which
+thread runs it, is the runner's: the sync worker's or the gthread worker's.
+
+Registration with the poller is level-triggered and stays as it is while a request is answered, so that a
+plain request costs one wait shared with others, one recv and one send.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from time import monotonic
+from typing import Final, Protocol
+
+from hybrid.contract import Draining, Listener
+from hybrid.contract.scoreboard import Word
+from hybrid.errors import ClientGone, ProtocolError
+from hybrid.http.deadlines import LINGER_S
+from hybrid.http.peer import Peer
+from hybrid.http.request import Request
+from hybrid.http1.receiver import Receiver
+from hybrid.http1.refusal import plain_page, refusal
+from hybrid_workers.call import Call, Outcome
+from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
+from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, open_poller
+from hybrid_workers.wakeup import Wakeup
+from hybrid_workers.wsgi_service import WsgiService
+
+TICK_S: Final = 0.2
+"""How often deadlines are looked at."""
+LAST_CHANCE_S: Final = 1.0
+"""When the worker stops, a connection idle for less than this may bring one more request: it may be on its way."""
+_ACCEPT_PAUSE_S: Final = 0.5
+_LOW_WATER: Final = HIGH_WATER // 2
+_NO_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_CONNECTIONS: Final = int(Word.CONNECTIONS)
+_ACCEPTED: Final = int(Word.ACCEPTED)
+
+
+class Runner(Protocol):
+    """Runs the application. All methods are called in the reactor's thread; each call ends with `settle()`."""
+
+    def start(self, connection: Connection, request: Request) -> None:
+        """A request has come, with the first part of its body."""
+
+    def resume(self, call: Call) -> None:
+        """The client has taken what was written: `call.run()` may go on."""
+
+    def abandon(self, call: Call) -> None:
+        """The client of a parked call has gone: `call.abandon()`."""
+
+    def has_room(self) -> bool:
+        """A further connection would be served soon."""
+
+
+class Reactor:
+    """One per worker, in its main thread."""
+
+    def __init__(self, service: WsgiService, listeners: tuple[Listener, ...], runner: Runner) -> None:
+        settings = service.context.settings
+        self.returned: deque[Call] = deque()
+        """Calls that other threads have brought back, to be settled. They also wake the loop where it cannot wait."""
+        self.wakeup = Wakeup()
+        self.is_stopping = False
+        self._service = service
+        self._runner = runner
+        self._deadlines = service.deadlines
+        self._channel = service.context.channel
+        self._words = service.row.words
+        self._poller = open_poller()
+        self._connections: dict[int, Connection] = {}
+        self._ready: deque[Connection] = deque()
+        """Connections whose next request has been read already: pipelined."""
+        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
+        self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
+        self._is_accepting = False
+        self._accept_again_at = 0.0
+        self._accept_budget = 32 if service.context.pool_size <= 1 else 1
+        self._most_connections = settings.worker_connections
+        self._most_ahead = settings.limit_pipelined or 1 << 62
+        self._wanted_stop = ""
+        self._is_over = False
+        self._now = 0.0
+        self._stop_at = 0.0
+
+    # -- the loop -----------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        poll = self._poller.poll
+        connections = self._connections
+        most = self._most_connections + 16
+        returned = self.returned
+        ready = self._ready
+        self._poller.register(self.wakeup.fileno(), READ)
+        self._poller.register(self._channel.fileno(), READ)
+        self._now = next_tick = monotonic()
+        next_second = self._now + 1.0
+        self._listen(self._now)
+        while not self._is_over:
+            # A batch may take long, when the application does. What has come by now is in this batch and is
+            # looked at before any deadline is; so no client is cut off because we were late.
+            events = poll(0 if ready or returned else max(0.0, next_tick - monotonic()), most)
+            now = self._now = monotonic()
+            if returned:
+                self._settle_returned()
+            for fd, _ in events:
+                connection = connections.get(fd)
+                if connection is not None:
+                    self._on_event(connection)
+                else:
+                    self._on_other(fd, now)
+            for _ in range(len(ready)):
+                self._on_pipelined(ready.popleft())
+            if returned:
+                self._settle_returned()
+            if self._wanted_stop:
+                self._stop(now)
+            if now >= next_tick:
+                next_tick = now + TICK_S
+                self._service.tick(now, is_new_second=now >= next_second)
+                if now >= next_second:
+                    next_second = now + 1.0
+                self._sweep(now)
+
+    def stop(self, *, graceful: bool) -> None:
+        """Record and wake: for signal handlers."""
+        if self._wanted_stop != "quick":
+            self._wanted_stop = "graceful" if graceful else "quick"
+        self.wakeup.wake()
+
+    def _on_other(self, fd: int, now: float) -> None:
+        """An event that is no connection's."""
+        if fd in self._listeners:
+            self._accept(fd, now)
+        elif fd == self.wakeup.fileno():
+            self.wakeup.clear()
+        elif fd == self._channel.fileno():
+            self._channel.receive()
+            if not self._channel.is_open:
+                self._poller.unregister(fd)
+                self._service.log.info("Parent changed, shutting down: worker")
+                self.stop(graceful=True)
+
+    # -- accepting ----------------------------------------------------------------------------------
+
+    def _listen(self, now: float) -> None:
+        """Take connections, unless that must wait."""
+        if not self._is_accepting and not self.is_stopping and now >= self._accept_again_at and self._has_room():
+            self._is_accepting = True
+            for fd, listener in self._listeners.items():
+                if not listener.is_unix:
+                    # Inherited by the connections: one call here saves one for each of them.
+                    listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._poller.register(fd, READ | EXCLUSIVE)
+
+    def _stop_listening(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            for fd in self._listeners:
+                self._poller.unregister(fd)
+
+    def _has_room(self) -> bool:
+        return len(self._connections) < self._most_connections and self._runner.has_room()
+
+    def _accept(self, fd: int, now: float) -> None:
+        listener = self._listeners[fd]
+        for _ in range(self._accept_budget):
+            if not self._has_room():
+                self._stop_listening()
+                return
+            try:
+                sock, address = listener.socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._pause_accepting(error, now)
+                return
+            sock.setblocking(False)
+            server = self._servers[fd] or sock.getsockname()[:2]
+            peer = Peer(client=None if listener.is_unix else address[:2], server=server)
+            self.adopt(sock, peer, now)
+
+    def adopt(self, sock: socket.socket, peer: Peer, now: float) -> Connection:
+        """Serve a connected, non-blocking socket from now on."""
+        service = self._service
+        connection = Connection(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
+        connection.deadline = now + self._deadlines.first_byte
+        connection.watched = READ
+        self._poller.register(connection.fd, READ)
+        self._connections[connection.fd] = connection
+        self._words[_ACCEPTED] += 1
+        self._words[_CONNECTIONS] = len(self._connections)
+        return connection
+
+    def _pause_accepting(self, error: OSError, now: float) -> None:
+        """Out of descriptors or memory: the connection stays in the backlog, where a sibling may take it."""
+        hint = "; raise ulimit -n or lower --worker-connections" if error.errno in _NO_RESOURCES else ""
+        self._service.log.error("accept: %s%s; trying again in %g s", error.strerror, hint, _ACCEPT_PAUSE_S)
+        self._accept_again_at = now + _ACCEPT_PAUSE_S
+        self._stop_listening()
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def _on_event(self, connection: Connection) -> None:
+        phase = connection.phase
+        if phase <= Phase.HEAD:
+            try:
+                data = connection.recv(READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                self._drop(connection)
+                return
+            connection.ahead = 0
+            if data:
+                self._read_head(connection, data)
+            else:
+                self._drop(connection)
+        elif phase == Phase.WRITING:
+            self._on_writable(connection)
+        elif phase == Phase.BODY:
+            self._read_body(connection)
+        elif phase == Phase.BUSY:
+            # The next request, or the end of the connection: either can wait until this one is answered.
+            self._watch(connection, 0)
+        elif phase == Phase.LINGER:
+            self._discard(connection)
+
+    def _on_pipelined(self, connection: Connection) -> None:
+        if connection.phase != Phase.CLOSED:
+            self._read_head(connection, b"")
+
+    def _read_head(self, connection: Connection, data: bytes) -> None:
+        try:
+            request = connection.receiver.next_request(data)
+        except ProtocolError as error:
+            self._refuse(connection, error)
+            return
+        if request is None:
+            if connection.phase != Phase.HEAD:
+                connection.phase = Phase.HEAD
+                connection.deadline = self._now + self._deadlines.head
+            return
+        connection.peer.introduce(request, self._service.root_path)
+        if request.content_length:
+            self._begin_body(connection, request)
+        else:
+            self._runner.start(connection, request)
+
+    def _begin_body(self, connection: Connection, request: Request) -> None:
+        connection.request = request
+        connection.start_body()
+        if connection.receiver.buffer:
+            self._collect_body(connection, b"")
+        elif request.expects_continue:
+            self._start(connection)  # nothing comes before the application has asked for it
+        else:
+            connection.wait_for_body(self._now)
+
+    def _read_body(self, connection: Connection) -> None:
+        try:
+            data = connection.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._drop(connection)
+            return
+        if data:
+            self._collect_body(connection, data)
+        else:
+            self._refuse(connection, ProtocolError(400, "the body ended early", "RFC 9112 section 8"))
+
+    def _collect_body(self, connection: Connection, data: bytes) -> None:
+        try:
+            connection.take_content(data)
+        except ProtocolError as error:
+            self._refuse(connection, error)
+            return
+        connection.wait_for_body(self._now)
+        if connection.is_read or connection.content_size >= self._service.body_buffer:
+            self._start(connection)
+
+    def _start(self, connection: Connection) -> None:
+        request = connection.request
+        assert request is not None, "a body without its request"
+        connection.request = None
+        self._runner.start(connection, request)
+
+    # -- after the application ----------------------------------------------------------------------
+
+    def settle(self, call: Call) -> None:
+        """A run of a call has ended: see to its connection."""
+        connection = call.connection
+        outcome = call.outcome
+        if outcome == Outcome.ANSWERED:
+            self._service.account(call)
+            if call.exchange.response.keep_alive and self._service.keeps_alive:
+                self._await_next(connection)
+            else:
+                self._finish(connection)
+        elif outcome == Outcome.PARKED:
+            connection.phase = Phase.WRITING
+            connection.deadline = monotonic() + self._deadlines.write
+            self._watch(connection, WRITE)
+        else:
+            self._service.account(call)
+            if not call.exchange.response.is_self_delimiting:
+                connection.reset()
+            self._drop(connection)
+
+    def _settle_returned(self) -> None:
+        returned = self.returned
+        while returned:
+            self.settle(returned.popleft())
+
+    def _await_next(self, connection: Connection) -> None:
+        connection.phase = Phase.IDLE
+        connection.deadline = monotonic() + self._deadlines.keepalive
+        if connection.watched != READ:
+            self._watch(connection, READ)
+        if connection.receiver.buffer:
+            connection.ahead += 1
+            if connection.ahead > self._most_ahead:
+                self._service.log.debug("%s sent more requests ahead than --limit-pipelined", connection.peer.label)
+                self._linger(connection)
+            else:
+                self._ready.append(connection)
+
+    def _on_writable(self, connection: Connection) -> None:
+        call: Call = connection.call
+        before = connection.out_size
+        try:
+            connection.flush()
+        except ClientGone:
+            self._abandon(connection)
+            return
+        if connection.out_size > _LOW_WATER or (call.exchange.file is not None and not connection.is_flushed):
+            if connection.out_size < before or not before:
+                connection.deadline = monotonic() + self._deadlines.write
+            return
+        if connection.is_flushed or not call.exchange.response.is_complete:
+            connection.phase = Phase.BUSY
+            self._runner.resume(call)
+
+    def _abandon(self, connection: Connection) -> None:
+        call: Call = connection.call
+        connection.phase = Phase.BUSY
+        self._watch(connection, 0)
+        self._runner.abandon(call)
+
+    # -- ending -------------------------------------------------------------------------------------
+
+    def refuse_busy(self, connection: Connection, request: Request) -> None:
+        """Answer 503: more requests than --limit-concurrency are under way."""
+        page = plain_page(503, "too many requests at once\n", self._service.prefixes, extra=b"retry-after: 1\r\n")
+        self._last_words(connection, page)
+
+    def _refuse(self, connection: Connection, error: ProtocolError) -> None:
+        """Say why, and read no more requests."""
+        if error.status != 408:
+            self._service.log.warning("Invalid request from ip=%s: %s", connection.peer.label, error)
+        self._last_words(connection, refusal(error, self._service.prefixes))
+
+    def _last_words(self, connection: Connection, page: bytes) -> None:
+        try:
+            connection.write(page)
+        except ClientGone:
+            self._drop(connection)
+        else:
+            self._linger(connection)  # a page is small: it is in the kernel's buffer, or the client is no client
+
+    def _finish(self, connection: Connection) -> None:
+        """Close after a complete answer."""
+        if connection.receiver.body is not None or connection.receiver.buffer:
+            self._linger(connection)
+        else:
+            self._drop(connection)
+
+    def _linger(self, connection: Connection) -> None:
+        """Closing with bytes unread resets the connection, and the client may lose the answer: read on for a while."""
+        connection.finish_writing()
+        connection.phase = Phase.LINGER
+        connection.deadline = monotonic() + (LAST_CHANCE_S if self.is_stopping else LINGER_S)
+        self._watch(connection, READ)
+
+    def _discard(self, connection: Connection) -> None:
+        try:
+            if connection.recv(READ_SIZE):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        """Close."""
+        if connection.phase == Phase.CLOSED:
+            return
+        connection.phase = Phase.CLOSED
+        self._watch(connection, 0)
+        del self._connections[connection.fd]
+        connection.socket.close()
+        self._words[_CONNECTIONS] = len(self._connections)
+        if not self._is_accepting:
+            self._listen(self._now)
+
+    def _watch(self, connection: Connection, events: int) -> None:
+        before, connection.watched = connection.watched, events
+        if before == events:
+            return
+        if not before:
+            self._poller.register(connection.fd, events)
+        elif events:
+            self._poller.modify(connection.fd, events)
+        else:
+            self._poller.unregister(connection.fd)
+
+    # -- time ---------------------------------------------------------------------------------------
+
+    def _sweep(self, now: float) -> None:
+        if not self._is_accepting:
+            self._listen(now)
+        for connection in [one for one in self._connections.values() if one.deadline <= now]:
+            self._expire(connection)
+        if self.is_stopping and (not self._connections or now >= self._stop_at):
+            self._is_over = True
+
+    def _expire(self, connection: Connection) -> None:
+        match connection.phase:
+            case Phase.HEAD:
+                self._refuse(connection, ProtocolError(408, "the request head came too slowly", _RFC_408))
+            case Phase.BODY:
+                self._refuse(connection, ProtocolError(408, "the body came too slowly", _RFC_408))
+            case Phase.WRITING:
+                connection.reset()
+                self._abandon(connection)
+            case Phase.BUSY:
+                pass
+            case _:
+                self._drop(connection)
+
+    def _stop(self, now: float) -> None:
+        """Act on what `stop()` recorded."""
+        if self._wanted_stop == "quick":
+            self._is_over = True
+            return
+        self._wanted_stop = ""
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self._stop_listening()
+        self._service.keeps_alive = False
+        self._stop_at = now + self._service.context.settings.graceful_timeout
+        self._channel.send(Draining("stop"))
+        for connection in list(self._connections.values()):
+            if connection.phase == Phase.IDLE:
+                idle_since = connection.deadline - self._deadlines.keepalive
+                connection.deadline = min(connection.deadline, idle_since + LAST_CHANCE_S)
+            elif connection.phase == Phase.FIRST:
+                connection.deadline = min(connection.deadline, now + LAST_CHANCE_S)
+        self._sweep(now)
+
+
+_RFC_408: Final = "RFC 9110 section 15.5.9"
+
+
+def _own_address(listener: Listener) -> tuple[str, int | None] | None:
+    """What a listener's connections arrive at; None when each must be asked, because it listens everywhere."""
+    if listener.is_unix:
+        name = listener.socket.getsockname()
+        return (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name), None)
+    host, port = listener.socket.getsockname()[:2]
+    return None if host in ("0.0.0.0", "::") else (host, port)

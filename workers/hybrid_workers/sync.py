@@ -1,0 +1,61 @@
+"""The sync worker: one application call at a time, events for everything else.
+
+The application runs in the reactor's thread. A client that is slow to send is waited for before the call,
+one that is slow to read after it; between two chunks of a long answer other requests may be served.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from hybrid.contract import WorkerContext
+from hybrid.contract.scoreboard import Word
+from hybrid.http.request import Request
+from hybrid_workers.call import Call
+from hybrid_workers.connection import Connection
+from hybrid_workers.reactor import Reactor
+from hybrid_workers.wsgi_service import WsgiService
+
+
+class SyncWorker:
+    """See `hybrid.contract.Worker`."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+        self._service = WsgiService(context, is_multithread=False)
+        self._reactor = Reactor(self._service, context.listeners, self)
+        self._words = context.row.words
+        self._words[Word.CAPACITY] = 1
+        self._row = context.row
+
+    def boot(self) -> None:
+        """The application is loaded already: see `WorkerContext.app`."""
+
+    def serve(self) -> None:
+        self._reactor.run()
+
+    def stop(self, *, graceful: bool) -> None:
+        self._reactor.stop(graceful=graceful)
+
+    # -- hybrid_workers.reactor.Runner ----------------------------------------------------------------
+
+    def start(self, connection: Connection, request: Request) -> None:
+        now = monotonic()
+        self._row.beat(now)  # a batch of slow requests is not silence
+        self._run(Call(self._service, connection, request, now))
+
+    def resume(self, call: Call) -> None:
+        self._run(call)
+
+    def abandon(self, call: Call) -> None:
+        call.abandon()
+        self._reactor.settle(call)
+
+    def has_room(self) -> bool:
+        return True
+
+    def _run(self, call: Call) -> None:
+        self._words[5] = 1
+        call.run()
+        self._words[5] = 0
+        self._reactor.settle(call)

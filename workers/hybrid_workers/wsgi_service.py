@@ -1,0 +1,115 @@
+"""What all connections of one WSGI worker share: the application, the parser, limits, counters, logs."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, cast
+
+from hybrid.contract import Retire, WorkerContext
+from hybrid.contract.scoreboard import Word
+from hybrid.http.deadlines import Deadlines
+from hybrid.http.limits import Limits
+from hybrid.http.request import Request
+from hybrid.http1.fields_h11 import H11Fields
+from hybrid.http1.fields_httptools import HttptoolsFields
+from hybrid.http1.head import HeadParser
+from hybrid.http1.response import Prefixes
+from hybrid.logs import open_access_log
+from hybrid.logs.server import OutputHandler
+from hybrid.wsgi import App, Environs, ErrorsStream
+
+if TYPE_CHECKING:
+    from hybrid_workers.call import Call
+    from hybrid_workers.connection import Connection
+
+_NEVER: Final = 1 << 62
+_REQUESTS: Final = int(Word.REQUESTS)  # an enum's member costs a look-up for each use
+_ERRORS: Final = int(Word.ERRORS)
+
+
+class WsgiService:
+    """One per worker. Everything here is set before the first connection, except `keeps_alive`."""
+
+    def __init__(self, context: WorkerContext, *, is_multithread: bool) -> None:
+        settings = context.settings
+        self.context = context
+        self.log: logging.Logger = context.log
+        self.row = context.row
+        self.app: App = cast("App", context.app)
+        self.limits = Limits.from_settings(settings)
+        self.deadlines = Deadlines.from_settings(settings)
+        self.parser = HeadParser(H11Fields() if settings.http == "h11" else HttptoolsFields(), self.limits)
+        self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
+        self.root_path = settings.root_path.rstrip("/")
+        self.environs = Environs(
+            errors=ErrorsStream(_raw_sink(context.log)),
+            is_multithread=is_multithread,
+            is_multiprocess=context.pool_size > 1,
+            root_path=self.root_path,
+            is_root_stripped=settings.root_path_mode == "stripped",
+        )
+        self.access = open_access_log(settings.accesslog, settings.access_log_format)
+        self.body_buffer = settings.body_buffer or 1
+        self.sends_files = settings.sendfile
+        self.keeps_alive = self.deadlines.keepalive > 0
+        """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""
+        self._retires_at = _NEVER
+        if settings.max_requests:
+            self._retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
+
+    def account(self, call: Call) -> None:
+        """A call is over: count it, log it, and ask for a successor when that was the last one wanted. One thread."""
+        words = self.row.words
+        words[_REQUESTS] += 1
+        response = call.exchange.response
+        if response.status >= 500:
+            words[_ERRORS] += 1
+        if self.access is not None:
+            peer = call.request.client
+            self.access.log(
+                call.request,
+                response.status,
+                response.bytes_sent,
+                call.seconds,
+                peer[0] if peer else "",
+                call.exchange.header_bytes() if self.access.needs_response_headers else None,
+                call.environ if self.access.needs_environ else None,
+            )
+        if words[_REQUESTS] >= self._retires_at:
+            self._retires_at = _NEVER
+            self.log.info("Autorestarting worker after current request. requests=%d", words[_REQUESTS])
+            self.context.channel.send(Retire("max_requests"))
+
+    def tick(self, now: float, *, is_new_second: bool) -> None:
+        """What is due a few times a second: the proof of life, the access log; once a second the Date."""
+        self.row.beat(now)
+        if self.access is not None:
+            self.access.flush()
+        if is_new_second:
+            self.prefixes.refresh(None)
+
+    def log_failure(self, error: BaseException, request: Request, connection: Connection) -> None:
+        """The application raised: once, with its traceback and which request it was."""
+        self.log.error(
+            "Error handling request %s method=%s client=%s",
+            str(request.target, "latin-1")[:400],
+            request.method,
+            connection.peer.label,
+            exc_info=(type(error), error, error.__traceback__),
+        )
+
+
+def _raw_sink(log: logging.Logger) -> Callable[[bytes], object]:
+    """Where the log goes, for text that is no log record."""
+    for handler in log.handlers:
+        if isinstance(handler, OutputHandler):
+            return handler.output.write
+    return _to_stderr
+
+
+def _to_stderr(text: bytes) -> None:
+    sys.stderr.write(text.decode("utf-8", "replace"))
+    sys.stderr.flush()
