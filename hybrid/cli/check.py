@@ -11,10 +11,13 @@ import click
 
 import hybrid
 from hybrid.cli.command import SettingsCommand, enter_folder, require_app
-from hybrid.contract import loader
-from hybrid.contract.interface import choose_worker, interface_of
+from hybrid.contract import loader, registry
+from hybrid.contract.interface import Detected, choose_worker, interface_of
 from hybrid.errors import AppLoadError
 from hybrid.settings import Settings, resolve
+
+NEED_NOTHING = ("sync", "gthread", "asgi")
+"""Worker classes that no optional package can make unusable, so that importing them would prove nothing."""
 
 
 def check(values: dict[str, object]) -> int:
@@ -29,9 +32,7 @@ def check(values: dict[str, object]) -> int:
 
 def findings(settings: Settings) -> list[tuple[str, str]]:
     """What loading the application shows, as pairs for printing. Runs the application's code."""
-    app = load(settings)
-    detected = interface_of(settings, app)
-    worker_class, why = choose_worker(settings, detected)
+    detected, worker_class, why = fit(settings)
     found = [
         ("application", settings.app),
         ("interface", f"{detected.interface}: {detected.reason}"),
@@ -46,6 +47,15 @@ def findings(settings: Settings) -> list[tuple[str, str]]:
     if worker_class == "asgi":
         found.insert(5, ("loop", _chosen(settings.loop, "uvloop", "asyncio")))
     return [*found, ("hybrid", hybrid.__version__)]
+
+
+def fit(settings: Settings) -> tuple[Detected, str, str]:
+    """The application's interface, the worker class for it, and why that one. Raises SettingsError or AppLoadError."""
+    detected = interface_of(settings, load(settings))
+    worker_class, why = choose_worker(settings, detected)
+    if worker_class not in NEED_NOTHING:
+        registry.load(worker_class)
+    return detected, worker_class, why
 
 
 def load(settings: Settings) -> object:
@@ -87,8 +97,7 @@ def check_config(values: dict[str, object], *, is_printed: bool) -> int:
         for name in sorted(entry.name for entry in TABLE):
             click.echo(f"{name:<34} = {shown(name, getattr(resolved.settings, name))}")
     try:
-        app = load(resolved.settings)
-        choose_worker(resolved.settings, interface_of(resolved.settings, app))
+        fit(resolved.settings)
     except AppLoadError as error:
         click.echo(f"hybrid: error: {error}", err=True)
         return 1

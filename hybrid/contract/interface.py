@@ -66,10 +66,9 @@ def _is_coroutine_function(target: object) -> bool:
 def _is_marked_coroutine(target: object) -> bool:
     if inspect.iscoroutinefunction(target):
         return True
-    marker = getattr(
-        target, "_is_coroutine", None
-    )  # asyncio's mark, by which libraries declare what they cannot write as async def
-    return (marker is not None and type(marker) is object) or getattr(marker, "__name__", "") == "_is_coroutine"
+    # asyncio's own mark, which libraries put on what they cannot write as `async def`. On a mere stand-in
+    # that has every attribute it would be anything but this.
+    return type(getattr(target, "_is_coroutine", None)) is object
 
 
 @dataclass(frozen=True, slots=True)

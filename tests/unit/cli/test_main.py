@@ -249,6 +249,22 @@ def test_check_refuses_an_interface_that_the_worker_cannot_serve(
     assert message.endswith("run: hybrid -k asgi checked_refused:app")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gtread", "worker class 'gtread' is not known; choose one of auto, sync, gthread, gevent, asgi"),
+        ("no_such_package_at_all.Worker", "worker class 'no_such_package_at_all.Worker' cannot be imported"),
+    ],
+)
+def test_check_refuses_a_worker_class_that_cannot_be_imported(
+    module: Callable[[str, str], None], capsys: pytest.CaptureFixture[str], name: str, message: str
+) -> None:
+    module("checked_class", "def app(environ, start_response): ...\n")
+    code, error = failure(capsys, "check", "-k", name, "checked_class")
+    assert code == 1
+    assert error.startswith(message)
+
+
 def test_check_config_is_silent_success(module: Callable[[str, str], None], capsys: pytest.CaptureFixture[str]) -> None:
     module("checked_quietly", "def app(environ, start_response): ...\n")
     assert main(["--check-config", "checked_quietly"]) == 0

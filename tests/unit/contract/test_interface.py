@@ -147,6 +147,12 @@ def test_interface(app: object, interface: str) -> None:
     assert (detected.interface, bool(detected.reason)) == (interface, True), detected.reason
 
 
+def test_plain_function_may_be_marked_as_a_coroutine_function() -> None:
+    from asgiref.sync import markcoroutinefunction
+
+    assert detect(markcoroutinefunction(lambda *args: None)).interface == "asgi"
+
+
 def test_function_without_arguments_hints_at_a_factory() -> None:
     assert "--factory" in detect(lambda: None).reason
 
