@@ -298,11 +298,6 @@ class Response:
         """The head is out and no more content can follow: Content-Length is reached, or there is no body."""
         return self.head_sent and (self._remaining == 0 or not self.has_body)
 
-    @property
-    def allows_informational(self) -> bool:
-        """The client knows 1xx responses. RFC 9110 section 15.2."""
-        return self._request.version == 1
-
     def trailers(self, headers: Iterable[Header]) -> bytes:
         """The end of a response whose content was all given with `more=True`, and fields that follow it.
 
