@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = []
     for question in questions:
         for interface in question.apps:
+            if not any(server.interface == interface for server in servers):
+                continue
             print(f"{question.title} ({interface.upper()})", flush=True)
             run.append(ask(question, interface, servers, options.rounds, bench, _say))
             # Written after each question: an interrupted run keeps what it has.
