@@ -64,6 +64,8 @@ def _default(entry: Entry) -> str:
         return "`true`" if entry.default else "`false`"
     if entry.default in ("", ()):
         return "none"
+    if isinstance(entry.default, tuple):
+        return ", ".join(f"`{item}`" for item in entry.default)
     return f"`{entry.default:g}`" if isinstance(entry.default, float) else f"`{entry.default}`"
 
 
