@@ -67,6 +67,9 @@ class World(RuleBasedStateMachine):
                     assert action.slot not in {order.slot for order in self.orders}
                     assert action.slot not in self.alive.values()
                     self.orders.append(action)
+                    pool = self.state.pools[action.pool]
+                    staying = sum(child.is_staying for child in self.state.of_pool(pool.name))
+                    assert staying <= pool.size + (pool.plan.surge or pool.size)
                 case Kill():
                     assert action.pid in self.alive, "a signal to a process that is not ours"
                     child = before.child_of(action.pid) or self.state.child_of(action.pid)
@@ -171,13 +174,6 @@ class World(RuleBasedStateMachine):
     @invariant()
     def everybody_who_was_told_to_go_has_a_deadline(self) -> None:
         assert all(child.deadline is not None for child in self.state.children.values() if child.sent is not None)
-
-    @invariant()
-    def a_pool_grows_by_its_surge_at_most(self) -> None:
-        for pool in self.state.pools.values():
-            staying = [child for child in self.state.of_pool(pool.name) if child.is_staying]
-            most = max(pool.size, pool.plan.size, pool.serving_plan.size, 4)
-            assert len(staying) <= most * 2 + self.surge + 3
 
     @invariant()
     def exit_is_decided_once(self) -> None:

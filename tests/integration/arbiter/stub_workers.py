@@ -1,0 +1,124 @@
+"""Worker classes for the tests of the arbiter: no HTTP, one behaviour each.
+
+They answer every connection with one line, "pid slot generation", so that a test can see who serves.
+What a worker does wrong, and when, is read from the environment and from files, so that a reload can change it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+
+from hybrid.contract import Retire, WorkerContext
+from hybrid.errors import AppLoadError, WorkerBootError
+
+
+class Plain:
+    """Accepts, answers a line, beats. Drains at once."""
+
+    loads_app_itself = True
+
+    def __init__(self, context: WorkerContext) -> None:
+        self.context = context
+        self.is_stopping = False
+        self._wake, self._woken = os.pipe()
+        self.answered = 0
+
+    def boot(self) -> None:
+        """A file named `broken` in the current folder says what goes wrong."""
+        trouble = Path("broken")
+        what = trouble.read_text().strip() if trouble.exists() else ""
+        if what == "import":
+            try:
+                raise ZeroDivisionError("the application divides by zero")
+            except ZeroDivisionError as error:
+                raise AppLoadError("application 'stub': importing stub failed") from error
+        if what == "boot":
+            raise WorkerBootError("the lifespan says no")
+        if what == "bug":
+            raise LookupError("a defect in boot")
+        if what == "hang":
+            time.sleep(600)
+        if what == "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if what.startswith("exit "):
+            os._exit(int(what.removeprefix("exit ")))
+
+    def serve(self) -> None:
+        listeners = [listener.socket for listener in self.context.listeners]
+        while not self.is_stopping:
+            self.context.row.beat(time.monotonic())
+            readable, _, _ = select.select([*listeners, self._wake, self.context.channel], (), (), 0.2)
+            if self.context.channel in readable:
+                self.context.channel.receive()
+                if not self.context.channel.is_open:
+                    return
+            for listener in listeners:
+                if listener in readable:
+                    self.answer(listener)
+
+    def answer(self, listener) -> None:  # type: ignore[no-untyped-def]
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            return
+        with connection:
+            context = self.context
+            connection.sendall(f"{os.getpid()} {context.slot} {context.generation}\n".encode())
+        self.answered += 1
+        if context.settings.max_requests and self.answered == context.settings.max_requests:
+            context.channel.send(Retire("max-requests"))
+
+    def stop(self, *, graceful: bool) -> None:
+        print(f"stub pid={os.getpid()} stop graceful={graceful}", file=sys.stderr, flush=True)
+        self.is_stopping = True
+        with contextlib.suppress(OSError):
+            os.write(self._woken, b"x")
+
+
+class Stuck(Plain):
+    """Becomes ready, answers one connection, then is busy in "the application" without a beat."""
+
+    def answer(self, listener) -> None:  # type: ignore[no-untyped-def]
+        super().answer(listener)
+        self.context.row.begin(time.monotonic(), "GET", b"/slow?id=7", "192.0.2.7")
+        while True:
+            time.sleep(60)
+
+
+class Deaf(Stuck):
+    """Stuck, and aborting does not end it either."""
+
+    def boot(self) -> None:
+        import faulthandler
+
+        faulthandler.disable()
+        signal.signal(signal.SIGABRT, lambda *_: None)
+
+
+class Draining(Plain):
+    """Takes as long to drain as it is allowed to; ends at once when told to be quick."""
+
+    def serve(self) -> None:
+        super().serve()
+        while self.is_stopping is True:
+            time.sleep(0.02)
+
+    def stop(self, *, graceful: bool) -> None:
+        super().stop(graceful=graceful)
+        if not graceful:
+            self.is_stopping = None  # type: ignore[assignment]
+
+
+class WithAtexit(Plain):
+    """The application registered something for its end."""
+
+    def boot(self) -> None:
+        import atexit
+
+        atexit.register(lambda: print("atexit ran", file=sys.stderr))
