@@ -63,11 +63,15 @@ KNOWN: dict[bytes, tuple[bytes, int]] = {}
 """Name as received -> (lower-cased name, Field). Read it directly on the hot path; `learn()` on a miss."""
 
 
+def meaning_of(lower: bytes) -> Field:
+    """What a lower-case name means."""
+    return _MEANING.get(lower, Field.UNDERSCORE if b"_" in lower else Field.PLAIN)
+
+
 def learn(name: bytes) -> tuple[bytes, int]:
     """The entry for a name not yet in KNOWN; remembers it while there is room."""
     lower = name.lower()
-    meaning = _MEANING.get(lower, Field.UNDERSCORE if b"_" in lower else Field.PLAIN)
-    entry = (lower, int(meaning))
+    entry = (lower, int(meaning_of(lower)))
     if len(KNOWN) < _MOST and len(name) <= _LONGEST:
         KNOWN[name] = entry
     return entry

@@ -17,10 +17,10 @@ class Peer:
     """Our end: (host, port), or (path, None) on a unix socket."""
     scheme: str = "http"
     is_trusted: bool = False
-    """The peer is a proxy whose forwarded fields are believed."""
+    """The peer is a proxy whose forwarded fields are believed: see `hybrid.http.proxies.ProxyRules.meet()`."""
 
     def introduce(self, request: Request, root_path: str) -> None:
-        """Fill in what the head does not say."""
+        """Fill in what the head does not say when no proxy is believed. In full: `hybrid.http.proxies.introduce()`."""
         request.client = self.client
         request.server = self.server
         request.scheme = self.scheme

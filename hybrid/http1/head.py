@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv6Address
 from typing import Final, Protocol, cast
 
 from hybrid.errors import ProtocolError
+from hybrid.http.authority import is_authority
 from hybrid.http.limits import Limits
 from hybrid.http.names import KNOWN, Field, learn
 from hybrid.http.request import CHUNKED, Request
@@ -23,9 +23,6 @@ _TCHAR = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 _is_token = re.compile(rb"[" + _TCHAR + rb"]+").fullmatch
 _is_version = re.compile(rb"HTTP/[0-9]\.[0-9]").fullmatch
 _bad_in_target = re.compile(rb"[\x00-\x20\x7f#]").search
-_is_host = re.compile(
-    rb"(?:\[([0-9A-Fa-f:.]+)(?:%25[A-Za-z0-9\-._~]+)?\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?"
-).fullmatch
 _is_absolute = re.compile(rb"(https?)://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
 
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")}
@@ -290,20 +287,10 @@ def _nowhere(line: tuple[bytes, bytes], /) -> None:
 
 
 def _check_host(host: bytes) -> None:
-    match = _is_host(host)
-    # An empty one is right for a target that has no authority.
-    if host and (match is None or int(match[2] or 0) > 65535 or (match[1] and not _is_ipv6(match[1]))):
+    if host and not is_authority(host):  # an empty one is right for a target that has no authority
         raise ProtocolError(400, "malformed Host", "RFC 9112 section 3.2")
     if len(_HOSTS) < 256 and len(host) <= 255:
         _HOSTS.add(host)
-
-
-def _is_ipv6(text: bytes) -> bool:
-    try:
-        IPv6Address(text.decode())
-    except ValueError:
-        return False
-    return True
 
 
 def _replace_host(headers: list[tuple[bytes, bytes]], authority: bytes) -> None:

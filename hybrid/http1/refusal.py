@@ -12,7 +12,7 @@ __all__ = ["CONTINUE", "plain_page", "refusal"]
 
 def refusal(error: ProtocolError, prefixes: Prefixes) -> bytes:
     """A whole response that says why."""
-    return plain_page(error.status, f"{error.reason}\n", prefixes)
+    return plain_page(error.status, f"{error.reason}\n", prefixes, extra=error.fields)
 
 
 def plain_page(status: int, text: str, prefixes: Prefixes, *, extra: bytes = b"", head_only: bool = False) -> bytes:

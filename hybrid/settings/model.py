@@ -244,10 +244,10 @@ class Settings:
 
     # -- Proxies -------------------------------------------------------------------------------
     forwarded_allow_ips: str = setting(
-        "127.0.0.1,::1",
+        "127.0.0.1,::1,unix",
         kinds.COMMA_TEXT,
         "Proxies",
-        "Peers whose forwarded headers are believed: addresses, networks, `*`.",
+        "Peers whose forwarded headers are believed: addresses, networks, `private`, `unix` (unix sockets), `*`.",
         platform=("FORWARDED_ALLOW_IPS",),
         common=True,
     )
@@ -258,6 +258,21 @@ class Settings:
         "Use the forwarded headers of those peers.",
         flags=("--proxy-headers/--no-proxy-headers",),
         own=True,
+    )
+    forwarded_headers: str = setting(
+        "for,proto",
+        kinds.COMMA_TEXT,
+        "Proxies",
+        "What those peers are believed about: some of `for`, `proto`, `host`, `port`, `prefix` (X-Forwarded-*, and the"
+        " same in Forwarded). Name only what your proxy always sets itself: the rest it passes on from the client.",
+        own=True,
+    )
+    secure_scheme_headers: tuple[str, ...] = setting(
+        ("X-FORWARDED-PROTOCOL=ssl", "X-FORWARDED-PROTO=https", "X-FORWARDED-SSL=on"),
+        kinds.PAIRS,
+        "Proxies",
+        "Headers, with the value that means https, by which those peers say the scheme. Contradictory ones are"
+        " answered 400.",
     )
     proxy_protocol: str = setting(
         "off",
