@@ -39,14 +39,16 @@ class ProtocolError(HybridError):
     """The bytes from the client break a rule or a limit; the answer is `status` and then a closed connection.
 
     `reason` is one short sentence for the client and the log; `rfc` is where the rule stands,
-    such as "RFC 9112 section 6.3", or "" for a limit of ours.
+    such as "RFC 9112 section 6.3", or "" for a limit of ours. `fields` are header lines that such an
+    answer must have, each ended with CRLF.
     """
 
-    def __init__(self, status: int, reason: str, rfc: str = "") -> None:
+    def __init__(self, status: int, reason: str, rfc: str = "", *, fields: bytes = b"") -> None:
         super().__init__(f"{status} {reason}" + (f" ({rfc})" if rfc else ""))
         self.status = status
         self.reason = reason
         self.rfc = rfc
+        self.fields = fields
 
 
 class ClientGone(HybridError, OSError):

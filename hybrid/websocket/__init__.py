@@ -3,7 +3,8 @@
 from hybrid.websocket.connection import Connection, State
 from hybrid.websocket.deflate import Deflate
 from hybrid.websocket.failure import Failure
-from hybrid.websocket.handshake import HandshakeRefused, Opening, acceptance, read_opening, refusal
+from hybrid.websocket.handshake import Opening, acceptance, read_opening
+from hybrid.websocket.keepalive import Keepalive, Verdict
 from hybrid.websocket.negotiation import Compression, negotiate
 
 __all__ = [
@@ -11,11 +12,11 @@ __all__ = [
     "Connection",
     "Deflate",
     "Failure",
-    "HandshakeRefused",
+    "Keepalive",
     "Opening",
     "State",
+    "Verdict",
     "acceptance",
     "negotiate",
     "read_opening",
-    "refusal",
 ]

@@ -129,9 +129,9 @@ class Connection:
         del held[: self._read(held)]  # a bytearray only moves its start
 
     @property
-    def is_mid_frame(self) -> bool:
-        """Part of a frame is here: no pong can come before the rest of it."""
-        return len(self._held) > 0
+    def held(self) -> int:
+        """Bytes that wait here: of an incomplete frame, before whose end no pong can come, or behind a full inbox."""
+        return len(self._held)
 
     def _read(self, data: bytes | bytearray) -> int:
         """Read what is complete. Returns where it stopped; everything counts as read once the connection has ended."""

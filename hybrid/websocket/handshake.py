@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from hybrid.errors import ProtocolError
 from hybrid.http.request import Request
-from hybrid.http1.refusal import plain_page
 from hybrid.http1.response import Header, Prefixes, ResponseError, header_line
 from hybrid.websocket.negotiation import Compression, negotiate
 
@@ -23,14 +22,6 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _is_token = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _OURS = frozenset({b"upgrade", b"connection", b"content-length", b"transfer-encoding", b"keep-alive"})
 """What the handshake itself says; the same from the application is left out, as in any other response."""
-
-
-class HandshakeRefused(ProtocolError):
-    """The request asks for a WebSocket in a way that cannot be answered 101. `fields` are extra header lines."""
-
-    def __init__(self, status: int, reason: str, rfc: str, fields: bytes = b"") -> None:
-        super().__init__(status, reason, rfc)
-        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +39,14 @@ class Opening:
 def read_opening(request: Request, *, deflate: bool) -> Opening:
     """Check an Upgrade request. `deflate` says whether compression may be agreed on.
 
-    Raises HandshakeRefused: 426 for a version other than 13, 405 for a method other than GET, else 400.
+    Raises ProtocolError: 426 for a version other than 13, 405 for a method other than GET, else 400.
     """
     if request.method != "GET":
-        raise HandshakeRefused(405, "a WebSocket is opened with GET", "RFC 6455 section 4.1", b"allow: GET\r\n")
+        raise ProtocolError(405, "a WebSocket is opened with GET", "RFC 6455 section 4.1", fields=b"allow: GET\r\n")
     if request.version != 1:
-        raise HandshakeRefused(400, "a WebSocket is opened over HTTP/1.1", "RFC 6455 section 4.1")
+        raise ProtocolError(400, "a WebSocket is opened over HTTP/1.1", "RFC 6455 section 4.1")
     if request.content_length:
-        raise HandshakeRefused(400, "an opening handshake has no body", "RFC 6455 section 4.1")
+        raise ProtocolError(400, "an opening handshake has no body", "RFC 6455 section 4.1")
     keys: list[bytes] = []
     versions: list[bytes] = []
     offered: list[bytes] = []
@@ -70,14 +61,14 @@ def read_opening(request: Request, *, deflate: bool) -> Opening:
         elif name == b"sec-websocket-extensions":
             extensions.append(value)
     if versions != [b"13"]:
-        raise HandshakeRefused(
+        raise ProtocolError(
             426,
             "Sec-WebSocket-Version must be 13",
             "RFC 6455 section 4.4",
-            b"sec-websocket-version: 13\r\nupgrade: websocket\r\n",
+            fields=b"sec-websocket-version: 13\r\nupgrade: websocket\r\n",
         )
     if len(keys) != 1 or not _is_key(keys[0]):
-        raise HandshakeRefused(400, "Sec-WebSocket-Key must be 16 bytes in base64", "RFC 6455 section 4.2.1")
+        raise ProtocolError(400, "Sec-WebSocket-Key must be 16 bytes in base64", "RFC 6455 section 4.2.1")
     return Opening(
         accept=base64.b64encode(hashlib.sha1(keys[0] + _GUID, usedforsecurity=False).digest()),
         subprotocols=_subprotocols(offered),
@@ -100,14 +91,9 @@ def _subprotocols(values: list[bytes]) -> list[str]:
         if not token:
             continue
         if not _is_token(token):
-            raise HandshakeRefused(400, "malformed Sec-WebSocket-Protocol", "RFC 6455 section 4.1")
+            raise ProtocolError(400, "malformed Sec-WebSocket-Protocol", "RFC 6455 section 4.1")
         found.append(token.decode("ascii"))
     return found
-
-
-def refusal(error: HandshakeRefused, prefixes: Prefixes) -> bytes:
-    """The whole answer to a handshake that broke a rule."""
-    return plain_page(error.status, f"{error.reason}\n", prefixes, extra=error.fields)
 
 
 def acceptance(

@@ -24,8 +24,10 @@ from hybrid.http.request import Request
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import CONTINUE, refusal
 from hybrid.http1.response import Response
+from hybrid.websocket import read_opening
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service
+from hybrid_workers.asgi_websocket import WebSocketSession
 
 HIGH_WATER = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
@@ -163,6 +165,9 @@ class HttpConnection(asyncio.Protocol):
         service = self.service
         receiver = self.receiver
         self.peer.introduce(request, service.root_path)
+        if request.upgrade == b"websocket":
+            self._upgrade(request)
+            return
         response = Response(request, service.prefixes)
         self.phase = _SERVING
         if service.is_closing_each:
@@ -179,6 +184,20 @@ class HttpConnection(asyncio.Protocol):
             return
         cycle.cell = service.row.begin(now, request.method, request.target, self.label)
         service.call(cycle, cycle.run(service.scopes.http(self._template, request)))
+
+    def _upgrade(self, request: Request) -> None:
+        """Hand the transport over to a WebSocket; for the service, that takes the place of this connection."""
+        service = self.service
+        try:
+            opening = read_opening(request, deflate=service.settings.ws_per_message_deflate)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        session = WebSocketSession(service, self.transport, request, opening)
+        self.transport.set_protocol(session)
+        service.connections.discard(self)
+        self.phase = Phase.CLOSED
+        session.begin(service.scopes.http(self._template, request), self.label, self.receiver.buffer)
 
     def _begin_body(self, cycle: Cycle, now: float) -> None:
         """Note where the body stands, and hand over what came with the head."""

@@ -10,22 +10,38 @@ import contextvars
 import logging
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from hybrid.asgi import App, Cycle, Scopes
+from hybrid.asgi import App, Scopes
 from hybrid.contract import WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
+from hybrid.http.request import Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
 from hybrid.http1.head import HeadParser
-from hybrid.http1.response import Prefixes
+from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
 from hybrid_workers.asgi_phase import patience
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
+    from hybrid_workers.asgi_websocket import WebSocketSession
+
+
+class Call(Protocol):
+    """One call of the application: a request's cycle, or a WebSocket's session."""
+
+    request: Request
+    response: Response
+    task: asyncio.Task[None] | None
+
+    def leave(self) -> None:
+        """Tell whoever listens that the client is, or should be, gone."""
+
+    def cancel(self) -> None:
+        """End it: the worker stops."""
 
 
 class Service:
@@ -53,6 +69,7 @@ class Service:
         "row",
         "running",
         "scopes",
+        "settings",
     )
 
     def __init__(
@@ -66,7 +83,7 @@ class Service:
         access: AccessLog | None,
     ) -> None:
         """`app_context` is what each request's own context is copied from, `state` its namespace likewise."""
-        settings = context.settings
+        self.settings = settings = context.settings
         self.app = app
         self.loop = loop
         self.context = app_context
@@ -81,8 +98,8 @@ class Service:
         self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
         self.root_path = settings.root_path.rstrip("/")
         self.scopes = Scopes(state=state, is_stripped=settings.root_path_mode == "stripped")
-        self.connections: set[HttpConnection] = set()
-        self.running: set[Cycle] = set()
+        self.connections: set[HttpConnection | WebSocketSession] = set()
+        self.running: set[Call] = set()
         """Calls of the application that have not returned. Holds the only strong references to their tasks."""
         self.is_closing_each = not self.deadlines.keepalive
         """No connection is kept for another request: the worker stops, or --keep-alive is 0."""
@@ -91,7 +108,7 @@ class Service:
         self.errors = 0
         self.on_connection_closed = _nothing
 
-    def call(self, cycle: Cycle, coroutine: Coroutine[Any, Any, None]) -> None:
+    def call(self, cycle: Call, coroutine: Coroutine[Any, Any, None]) -> None:
         """Start the application's call in a context of its own.
 
         From Python 3.12 on its first step runs here and now: an application that never waits is done without

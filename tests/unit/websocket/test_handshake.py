@@ -4,12 +4,14 @@ import base64
 
 import pytest
 
+from hybrid.errors import ProtocolError
 from hybrid.http.limits import Limits
 from hybrid.http.request import Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.head import HeadParser
+from hybrid.http1.refusal import refusal
 from hybrid.http1.response import Prefixes, ResponseError
-from hybrid.websocket import HandshakeRefused, Opening, acceptance, read_opening, refusal
+from hybrid.websocket import Opening, acceptance, read_opening
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 PREFIXES = Prefixes(server=b"test", date=False)
@@ -35,8 +37,8 @@ def opened(*extra: bytes, deflate: bool = False) -> Opening:
     return read_opening(request(*extra), deflate=deflate)
 
 
-def refused(request: Request) -> HandshakeRefused:
-    with pytest.raises(HandshakeRefused) as caught:
+def refused(request: Request) -> ProtocolError:
+    with pytest.raises(ProtocolError) as caught:
         read_opening(request, deflate=True)
     return caught.value
 
