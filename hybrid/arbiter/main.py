@@ -162,12 +162,15 @@ class Arbiter:
     def _see_changes(self) -> None:
         if self._watcher is None:
             return
-        changed = self._watcher.receive()
+        lines = self._watcher.receive()
+        if "" in lines:
+            self._log.info("Watching %s for changes", ", ".join(self._watcher.folders))
+        changed = [line for line in lines if line]
         if changed:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             self._log.info("Reloading: %s changed%s", os.path.relpath(changed[0]), more)
             self._pending.append(ev.Reload("a file changed"))
-        else:
+        elif not lines:
             self._loop.forget(self._watcher.fileno())
 
     # what to do -------------------------------------------------------------------------------------------
@@ -255,7 +258,10 @@ class Arbiter:
         gone = self._releases.pop(generation, None)
         if gone is not None:
             kept = {key for release in self._releases.values() for key in release.listeners}
-            self._listeners.close(gone.listeners.keys() - kept)
+            closing = gone.listeners.keys() - kept
+            self._listeners.close(closing)
+            for key in sorted(closing):
+                self._log.info("No longer listening at: %s", gone.listeners[key].address)
 
     def _write_pidfile(self, settings: Settings) -> None:
         if not settings.pidfile:

@@ -38,6 +38,7 @@ class Watcher:
             raise SettingsError(
                 "setting reload: the package watchfiles is not installed; pip install 'hybrid-arbiter[reload]'"
             )
+        self.folders = roots(settings)
         self._read_end, write_end = os.pipe()
         os.set_blocking(self._read_end, False)
         arbiter = os.getpid()
@@ -49,7 +50,7 @@ class Watcher:
                 close_ours()
                 _take_no_commands()
                 signal_when_parent_dies(signal.SIGKILL, arbiter)
-                _watch(roots(settings), settings.reload_extra_files, write_end)
+                _watch(self.folders, settings.reload_extra_files, write_end)
             finally:
                 os._exit(1)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -59,7 +60,7 @@ class Watcher:
         return self._read_end
 
     def receive(self) -> list[str]:
-        """The files that changed since the last call."""
+        """The files that changed since the last call; an empty name says that the watching has begun."""
         try:
             data = os.read(self._read_end, 65536)
         except BlockingIOError:
@@ -98,6 +99,19 @@ def _take_no_commands() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 
 
+class _Begun:
+    """Is asked on every turn of the watching whether to stop: the first question says that the watching has begun."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe: int | None = pipe
+
+    def is_set(self) -> bool:
+        if self._pipe is not None:
+            os.write(self._pipe, b"\n")
+            self._pipe = None
+        return False
+
+
 def _watch(folders: tuple[str, ...], extra: tuple[str, ...], pipe: int) -> None:
     from watchfiles import Change, watch  # here, so that only the helper pays for it
 
@@ -108,6 +122,9 @@ def _watch(folders: tuple[str, ...], extra: tuple[str, ...], pipe: int) -> None:
 
     existing = tuple(name for name in files if os.path.exists(name))
     # The next batch waits until the last is quiet: an editor and a version control tool write many files at once.
-    for changes in watch(*folders, *existing, watch_filter=wanted, debounce=400, step=50, raise_interrupt=False):
+    begun = _Begun(pipe)
+    for changes in watch(
+        *folders, *existing, watch_filter=wanted, debounce=400, step=50, raise_interrupt=False, stop_event=begun
+    ):
         line = "\n".join(sorted(path for _, path in changes)) + "\n"
         os.write(pipe, os.fsencode(line)[:4096])

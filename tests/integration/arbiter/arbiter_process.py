@@ -29,6 +29,7 @@ class ArbiterProcess:
         prefix: Sequence[str] = (),
         environ: dict[str, str] | None = None,
         listen: bool = True,
+        activate: str = "",
         **settings: object,
     ) -> None:
         self.folder = folder
@@ -40,6 +41,8 @@ class ArbiterProcess:
         if self.listener is not None:
             values.setdefault("bind", [f"fd://{self.listener.fileno()}"])
             pass_fds = (self.listener.fileno(),)
+            if activate:
+                prefix = (sys.executable, "-c", activate, str(self.listener.fileno()))
         self.process = subprocess.Popen(
             [*prefix, sys.executable, str(HERE / "driver.py"), json.dumps(values)],
             cwd=folder,
@@ -53,6 +56,11 @@ class ArbiterProcess:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def port(self) -> int:
+        assert self.listener is not None
+        return int(self.listener.getsockname()[1])
 
     def kill(self, number: int, pid: int | None = None) -> None:
         os.kill(self.pid if pid is None else pid, number)

@@ -104,15 +104,16 @@ class Deaf(Stuck):
 class Draining(Plain):
     """Takes as long to drain as it is allowed to; ends at once when told to be quick."""
 
+    is_quick = False
+
     def serve(self) -> None:
         super().serve()
-        while self.is_stopping is True:
+        while not self.is_quick:
             time.sleep(0.02)
 
     def stop(self, *, graceful: bool) -> None:
+        self.is_quick = self.is_quick or not graceful
         super().stop(graceful=graceful)
-        if not graceful:
-            self.is_stopping = None  # type: ignore[assignment]
 
 
 class WithAtexit(Plain):
@@ -122,3 +123,18 @@ class WithAtexit(Plain):
         import atexit
 
         atexit.register(lambda: print("atexit ran", file=sys.stderr))
+
+
+class Forking(Plain):
+    """Each request leaves a grandchild behind, which outlives its parent by a moment."""
+
+    def answer(self, listener) -> None:  # type: ignore[no-untyped-def]
+        child = os.fork()
+        if child == 0:
+            if os.fork():
+                os._exit(0)
+            while os.getppid() != 1:
+                time.sleep(0.01)
+            os._exit(0)
+        os.waitpid(child, 0)
+        super().answer(listener)
