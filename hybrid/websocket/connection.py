@@ -57,6 +57,7 @@ class Connection:
         "_append",
         "_decoder",
         "_deflate",
+        "_failure",
         "_fragments",
         "_held",
         "_is_deflated",
@@ -100,6 +101,8 @@ class Connection:
         self._decoder: codecs.IncrementalDecoder | None = None
         """Checks the fragments of a text as they come."""
         self._is_deflated = False
+        self._failure: Failure | None = None
+        """What is to happen once the application has taken the messages before it."""
         self._deflate = deflate
 
     # -- receiving -----------------------------------------------------------------------------
@@ -110,6 +113,8 @@ class Connection:
             return
         held = self._held
         if held or self.is_full:
+            if self._failure is not None:
+                return
             held += data
             if not self.is_full and len(held) >= self._wanted:
                 self._read_held(held)
@@ -121,6 +126,9 @@ class Connection:
     def resume(self) -> None:
         """The inbox is empty: go on with what was held back. It may be full again afterwards."""
         self.is_full = False
+        if self._failure is not None:
+            self.fail(self._failure.code, self._failure.reason)
+            return
         held = self._held
         if held and len(held) >= self._wanted:
             self._read_held(held)
@@ -137,10 +145,16 @@ class Connection:
         """Read what is complete. Returns where it stopped; everything counts as read once the connection has ended."""
         try:
             return self._read_frames(data)
-        except Failure as failure:
-            self.fail(failure.code, failure.reason)
+        except Failure as error:
+            failure = error
         except UnicodeDecodeError:
-            self.fail(1007, "text is not UTF-8")
+            failure = Failure(1007, "text is not UTF-8")
+        if self.inbox and self.state == State.OPEN:
+            # A broken rule does not undo what came before it: those messages can still be answered.
+            self._failure = failure
+            self.is_full = True
+        else:
+            self.fail(failure.code, failure.reason)
         return len(data)
 
     def _read_frames(self, data: bytes | bytearray) -> int:

@@ -34,24 +34,21 @@ class Keepalive:
     def check(self, now: float, pong: bytes, *, is_excused: bool = False) -> Verdict:
         """What to do. `pong` is the content of the last pong that was received.
 
-        `is_excused`: an answer cannot have arrived - we are not reading, or the ping waits in our own buffer, or the
-        client is in the middle of a large frame. The time for the answer then starts anew.
+        `is_excused`: an answer cannot have come: we are not reading, or the client is in the middle of a large frame.
+        The time for the answer then starts anew; pings go on, since writing is how a client that left is noticed.
         """
         if self._deadline != inf:
             if pong == self.payload:
                 self._deadline = inf
             elif is_excused:
                 self._deadline = now + self._timeout
-                return Verdict.NOTHING
             elif now >= self._deadline:
                 return Verdict.DEAD
-            else:
-                return Verdict.NOTHING
         if now < self._next:
             return Verdict.NOTHING
         self._number = (self._number + 1) & 0xFFFFFFFF
         self._next = now + self._interval
-        if self._timeout:
+        if self._timeout and self._deadline == inf:
             self._deadline = now + self._timeout
         return Verdict.PING
 

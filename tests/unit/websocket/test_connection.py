@@ -50,6 +50,17 @@ def splits(data: bytes) -> Iterator[list[bytes]]:
         yield [data[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
+def take(peer: Connection) -> list[str | bytes]:
+    """What an application gets that takes everything."""
+    taken: list[str | bytes] = []
+    while peer.inbox or peer.is_full:
+        taken += peer.inbox
+        peer.inbox.clear()
+        if peer.is_full:
+            peer.resume()
+    return taken
+
+
 CASES: list[tuple[str, bytes, list[str | bytes], list[bytes], int]] = [
     # name, what the client sends, what the application gets, what is answered, close code (0: still open)
     ("empty text", message(TEXT, b""), [""], [], 0),
@@ -166,11 +177,32 @@ def test_rules_hold_however_the_bytes_are_split(case: tuple[str, bytes, list[str
     _, data, messages, answers, code = case
     for parts in splits(data) if len(data) < 1000 else [[data], [data[:7], data[7:900], data[900:]]]:
         peer = connection()
+        taken: list[str | bytes] = []
         for part in parts:
             peer.receive(part)
-        assert list(peer.inbox) == messages
+            taken += take(peer)
+        assert taken == messages
         assert peer.out == answers
         assert peer.close_code == code
+
+
+def test_messages_before_a_broken_rule_can_be_answered() -> None:
+    peer = connection()
+    peer.receive(message(TEXT, b"a") + b"\x81\x01a" + message(TEXT, b"b"))
+    peer.receive(message(TEXT, b"c"))
+    assert peer.state == State.OPEN
+    assert peer.is_full
+    assert take(peer) == ["a"]
+    assert peer.state == State.FAILED
+    assert peer.out == [frames.close(1002, "frame without a mask")]
+
+
+def test_broken_rule_is_remembered_when_we_close_first() -> None:
+    peer = connection()
+    peer.receive(message(TEXT, b"a") + b"\x81\x01a")
+    peer.close(1012)
+    assert peer.state == State.FAILED
+    assert peer.out == [frames.close(1012)]
 
 
 def test_ended_connection_ignores_what_comes() -> None:
@@ -465,6 +497,7 @@ def test_same_verdict_as_the_websockets_library(sent: list[bytes], step: int) ->
     ours = connection(max_size=1 << 20, max_queue=1000)
     for at in range(0, len(data), step):
         ours.receive(data[at : at + step])
+    inbox = take(ours)
     theirs = Protocol(Side.SERVER, max_size=1 << 20)
     theirs.receive_data(data)
     expected: list[bytes] = []
@@ -476,7 +509,7 @@ def test_same_verdict_as_the_websockets_library(sent: list[bytes], step: int) ->
             if event.fin:
                 expected.append(current)
                 current = b""
-    got = [text.encode() if isinstance(text, str) else text for text in ours.inbox]
+    got = [text.encode() if isinstance(text, str) else text for text in inbox]
     if 1007 in (ours.close_code, theirs.close_sent.code if theirs.close_sent else 0):
         return  # the library leaves the check of text to its caller, and looks at a reason before its code
     if theirs.parser_exc and "incomplete fragmented" in str(theirs.parser_exc):

@@ -38,17 +38,22 @@ def test_answer_to_an_earlier_ping_is_none_to_this_one() -> None:
 
 def test_timeout_longer_than_the_interval() -> None:
     keepalive = Keepalive(5, 20, now=0)
-    assert keepalive.check(5, b"") is PING
-    assert keepalive.check(10, b"") is NOTHING
-    assert keepalive.check(24, keepalive.payload) is PING
+    assert [keepalive.check(at, b"") for at in (5, 10, 15, 20)] == [PING] * 4
+    assert keepalive.check(24.9, b"") is NOTHING
+    assert keepalive.check(25, b"") is DEAD
 
 
 def test_time_starts_anew_while_no_answer_can_arrive() -> None:
     keepalive = Keepalive(20, 10, now=0)
     keepalive.check(20, b"")
-    assert keepalive.check(60, b"", is_excused=True) is NOTHING
-    assert keepalive.check(69, b"") is NOTHING
-    assert keepalive.check(70, b"") is DEAD
+    assert keepalive.check(39, b"", is_excused=True) is NOTHING
+    assert keepalive.check(48, b"") is PING
+    assert keepalive.check(49, b"") is DEAD
+
+
+def test_pings_go_on_while_no_answer_can_arrive() -> None:
+    keepalive = Keepalive(20, 10, now=0)
+    assert [keepalive.check(at, b"", is_excused=True) for at in (20, 30, 40, 60)] == [PING, NOTHING, PING, PING]
 
 
 def test_no_interval_no_ping() -> None:
