@@ -30,10 +30,10 @@ class Connection(Protocol):
     """False while the transport holds more than its high-water mark."""
 
     def write(self, data: bytes, /) -> object:
-        """Queue bytes; never blocks."""
+        """Send bytes; never blocks."""
 
     def writelines(self, buffers: tuple[bytes, bytes, bytes], /) -> object:
-        """Queue several buffers without joining them."""
+        """Send several buffers without joining them."""
 
     async def drain(self) -> None:
         """Wait until the connection is writable or lost."""
@@ -44,8 +44,8 @@ class Connection(Protocol):
     def took_body(self) -> None:
         """The application has taken what was buffered."""
 
-    def on_complete(self, cycle: Cycle, /) -> None:
-        """The response is out; the connection is free for the next request."""
+    def complete(self, cycle: Cycle, data: bytes, /) -> None:
+        """Send the last bytes of the response; the connection is free for the next request."""
 
     def on_broken(self, cycle: Cycle, /) -> None:
         """The response cannot be completed: close so that the client notices."""
@@ -158,17 +158,19 @@ class Cycle:
             if type(data) is not bytes:
                 data = _as_bytes(data)
             connection = self._connection
-            if len(data) < LARGE:
-                data = response.content(data, more=more)
-                if data:
-                    connection.write(data)
-            else:
+            if len(data) >= LARGE:
                 connection.writelines(response.frame(data, more=more))
+                data = b""
+            else:
+                data = response.content(data, more=more)
             if not more:
-                connection.on_complete(self)
+                connection.complete(self, data)
                 if self._waiters is not None:
                     self._wake()
-            elif not connection.is_writable:
+                return
+            if data:
+                connection.write(data)
+            if not connection.is_writable:
                 await connection.drain()
                 if self.is_disconnected:
                     raise ClientGone("the client closed the connection")
@@ -284,8 +286,7 @@ class Cycle:
             self._connection.on_broken(self)
             return
         response.start(500, _TEXT)
-        self._connection.write(response.content(b"500 Internal Server Error\n", more=False))
-        self._connection.on_complete(self)
+        self._connection.complete(self, response.content(b"500 Internal Server Error\n", more=False))
         self._wake()
 
     def _is_only_disconnect(self, error: BaseException) -> bool:

@@ -15,7 +15,7 @@ import select
 import socket
 import struct
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 from hybrid.asgi import Cycle
 from hybrid.errors import ProtocolError
@@ -70,9 +70,8 @@ class HttpConnection(asyncio.Protocol):
         "service",
         "since",
         "transport",
+        "unsent",
         "wants_continue",
-        "write",
-        "writelines",
     )
 
     transport: asyncio.Transport
@@ -94,6 +93,8 @@ class HttpConnection(asyncio.Protocol):
         self.body_received = 0
         self.body_waited = 0.0
         """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
+        self.unsent = b""
+        """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
         self._template = service.scopes.template(peer, service.root_path)
         self._is_reading = True
         self._drainers: list[asyncio.Future[None]] | None = None
@@ -106,8 +107,6 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # of a stream socket
         self.transport.set_write_buffer_limits(HIGH_WATER)
-        self.write = self.transport.write
-        self.writelines = self.transport.writelines
         self.service.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
@@ -131,6 +130,7 @@ class HttpConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Keep the connection open if the answer to a complete request is still to come (RFC 9112 section 9.6)."""
+        self.flush()
         cycle = self.cycle
         if cycle is None or self.receiver.body is not None or not self.transport.can_write_eof():
             return False
@@ -141,6 +141,7 @@ class HttpConnection(asyncio.Protocol):
         cycle = self.cycle
         self.phase = Phase.CLOSED
         self.cycle = None
+        self.unsent = b""
         service = self.service
         service.connections.discard(self)
         self.is_writable = True
@@ -264,13 +265,26 @@ class HttpConnection(asyncio.Protocol):
         """503: as many requests are under way as --limit-concurrency allows."""
         response = cycle.response
         response.start(503, [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")])
-        self.write(response.content(b"503 Service Unavailable\n", more=False))
-        self.on_complete(cycle)
+        self.complete(cycle, response.content(b"503 Service Unavailable\n", more=False))
 
     # -- the cycle calls --------------------------------------------------------------------------
 
-    write: Any
-    writelines: Any
+    def write(self, data: bytes) -> None:
+        if self.unsent:
+            self.flush()
+        self.transport.write(data)
+
+    def writelines(self, buffers: tuple[bytes, bytes, bytes]) -> None:
+        if self.unsent:
+            self.flush()
+        self.transport.writelines(buffers)
+
+    def flush(self) -> None:
+        """Hand what is held back to the transport."""
+        data = self.unsent
+        if data:
+            self.unsent = b""
+            self.transport.write(data)
 
     async def drain(self) -> None:
         while not self.is_writable:
@@ -292,7 +306,7 @@ class HttpConnection(asyncio.Protocol):
         if not self._is_reading:
             self._resume_reading()
 
-    def on_complete(self, cycle: Cycle) -> None:
+    def complete(self, cycle: Cycle, data: bytes) -> None:
         service = self.service
         response = cycle.response
         service.answered += 1
@@ -304,15 +318,22 @@ class HttpConnection(asyncio.Protocol):
             return
         self.cycle = None
         receiver = self.receiver
-        if receiver.body is not None:
-            self._leave_body(response)
-        elif response.keep_alive and not self.eof_at and not service.is_closing_each:
+        if receiver.body is None and response.keep_alive and not self.eof_at:
             self.phase = _IDLE
-            self.since = monotonic()
+            self.since = now = monotonic()
+            if data:
+                if self.unsent:
+                    self.flush()
+                self.unsent = data
+                service.outbox.add(self, now)
             if receiver.buffer:
                 self.loop.call_soon(self._next, context=service.context)
             if not self._is_reading:
                 self._resume_reading()
+            return
+        self.write(data)
+        if receiver.body is not None:
+            self._leave_body(response)
         elif cycle.request.keep_alive and not self.eof_at:
             self._linger()  # it is we who close: the client may be sending its next request
         else:
@@ -349,7 +370,7 @@ class HttpConnection(asyncio.Protocol):
         Closing now would reset the connection and could take the answer away from the client; so what is left is
         read away, within bounds: then the connection is kept, or at least the client has read its answer.
         """
-        if not response.keep_alive or self.wants_continue or self.service.is_closing_each:
+        if not response.keep_alive or self.wants_continue:
             self._linger()
             return
         self.phase = Phase.DRAINING
@@ -376,6 +397,7 @@ class HttpConnection(asyncio.Protocol):
         """Send our FIN, and read on until the client's or until the sweeper has had enough."""
         if self.phase >= Phase.LINGERING:
             return
+        self.flush()
         self.phase = Phase.LINGERING
         self.since = monotonic()
         if self.transport.can_write_eof() and not self.transport.is_closing():
@@ -385,6 +407,7 @@ class HttpConnection(asyncio.Protocol):
             self.transport.close()
 
     def _close(self) -> None:
+        self.flush()
         self.phase = Phase.LINGERING
         self.since = monotonic()
         self.transport.close()

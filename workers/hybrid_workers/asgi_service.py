@@ -23,6 +23,7 @@ from hybrid.http1.fields_httptools import HttptoolsFields
 from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
+from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import patience
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Service:
         "log",
         "loop",
         "on_connection_closed",
+        "outbox",
         "parser",
         "patience",
         "prefixes",
@@ -98,6 +100,7 @@ class Service:
         self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
         self.root_path = settings.root_path.rstrip("/")
         self.scopes = Scopes(state=state, is_stripped=settings.root_path_mode == "stripped")
+        self.outbox = Outbox(loop, app_context)
         self.connections: set[HttpConnection | WebSocketSession] = set()
         self.running: set[Call] = set()
         """Calls of the application that have not returned. Holds the only strong references to their tasks."""
