@@ -45,32 +45,30 @@ class Listeners:
         wanted: dict[str, Address] = {f"fd://{fd}": Inherited(fd) for fd in self._activated}
         if not wanted:
             wanted = {bind: parse_address(bind) for bind in settings.bind or DEFAULT_BIND}
-        opened = {}
+        before = list(self._open)
         try:
             for key, address in wanted.items():
                 if key not in self._open:
-                    opened[key] = self._bind(key, address, settings, tries)
-                    self._open[key] = opened[key]
+                    self._open[key] = self._bind(key, address, settings, tries)
         except SettingsError:
-            self.close(opened)
+            self.close_all_but(before)
             raise
         for key in wanted:
             self._open[key].socket.listen(settings.backlog)  # again is allowed: a reload may change the backlog
         return {key: self._open[key] for key in wanted}
 
-    def close(self, keys: Iterable[str]) -> None:
-        """Close these, and remove the socket files that we made for them."""
-        for key in list(keys):
-            listener = self._open.pop(key, None)
-            if listener is not None:
-                listener.socket.close()
-            path, inode = self._files.pop(key, ("", 0))
-            if path:
-                _unlink_own(path, inode)
+    def close_all_but(self, kept: Iterable[str]) -> list[str]:
+        """Close the others, remove the socket files that we made for them, and give their addresses."""
+        keys = sorted(self._open.keys() - set(kept))
+        return [self._close(key) for key in keys]
 
-    def close_all(self) -> None:
-        """Close every one."""
-        self.close(list(self._open))
+    def _close(self, key: str) -> str:
+        listener = self._open.pop(key)
+        listener.socket.close()
+        path, inode = self._files.pop(key, ("", 0))
+        if path:
+            _unlink_own(path, inode)
+        return listener.address
 
     def _bind(self, key: str, address: Address, settings: Settings, tries: int) -> Listener:
         for left in reversed(range(tries)):

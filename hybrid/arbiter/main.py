@@ -27,6 +27,7 @@ from hybrid.arbiter.supervisor import decide, next_wakeup
 from hybrid.arbiter.watcher import Watcher
 from hybrid.contract.identity import owner
 from hybrid.contract.scoreboard import InFlight
+from hybrid.contract.title import set_title
 from hybrid.errors import SettingsError
 from hybrid.settings import Settings
 
@@ -54,6 +55,7 @@ def run_arbiter(load_settings: LoadSettings, run_worker: RunWorker) -> int:
     settings = load_settings()
     folder = _enter(start_dir, settings)
     log = _open_logs(settings)
+    set_title("arbiter", settings)
     loop = Loop()
     try:
         arbiter = Arbiter(load_settings, run_worker, loop, log, start_dir)
@@ -111,7 +113,7 @@ class Arbiter:
         """Give back what outlives a process: the socket files and the pidfile."""
         if self._watcher is not None:
             self._watcher.stop()
-        self._listeners.close_all()
+        self._listeners.close_all_but(())
         if self._pidfile is not None:
             self._pidfile.remove()
 
@@ -133,14 +135,13 @@ class Arbiter:
         self._pending.append(ev.Tick(self._children.beats(), paused_s=woken.late_s))
 
     def _take_signal(self, number: int) -> None:
-        if number == signal.SIGCHLD:
+        command = _COMMANDS.get(number)
+        if command is None:  # SIGCHLD, or a terminal that changed its size: nobody ordered anything
             return
         self._log.info("Handling signal: %s", signal.Signals(number).name.removeprefix("SIG").lower())
         if number == signal.SIGHUP:
             self._log.info("Hang up: Master")
-        command = _COMMANDS.get(number)
-        if command is not None:
-            self._pending.append(command)
+        self._pending.append(command)
 
     def _reap(self) -> None:
         for pid, status in self._children.reap():
@@ -186,7 +187,7 @@ class Arbiter:
             case act.Discard():
                 self._discard(action.generation)
             case act.CloseListeners():
-                self._listeners.close_all()
+                self._listeners.close_all_but(())
             case act.ReopenLogs():
                 logs.reopen()
             case act.Announce():
@@ -237,8 +238,10 @@ class Arbiter:
             self._write_pidfile(settings)
             _open_logs(settings)
         except SettingsError as error:
+            self._close_unused()
             return ev.LoadFailed(generation, str(error))
         except Exception as error:  # a settings file is a program of the user's, and may raise anything
+            self._close_unused()
             self._log.exception("The settings cannot be loaded")
             return ev.LoadFailed(generation, f"{type(error).__name__}: {error}")
         self._adopt(Release(generation, settings, folder, listeners))
@@ -255,13 +258,13 @@ class Arbiter:
             self._log.info("Using worker: %s", release.settings.worker_class)
 
     def _discard(self, generation: int) -> None:
-        gone = self._releases.pop(generation, None)
-        if gone is not None:
-            kept = {key for release in self._releases.values() for key in release.listeners}
-            closing = gone.listeners.keys() - kept
-            self._listeners.close(closing)
-            for key in sorted(closing):
-                self._log.info("No longer listening at: %s", gone.listeners[key].address)
+        self._releases.pop(generation, None)
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        kept = {key for release in self._releases.values() for key in release.listeners}
+        for address in self._listeners.close_all_but(kept):
+            self._log.info("No longer listening at: %s", address)
 
     def _write_pidfile(self, settings: Settings) -> None:
         if not settings.pidfile:

@@ -38,6 +38,8 @@ def death(child: Child, code: int | None, signal: str, requests: Sequence[InFlig
     text = f"Worker (pid:{child.pid}) exited with code {code}."
     if child.sent is not None and not code:
         return Level.DEBUG, f"{text} {where}"
+    if child.has_failed:  # it has said why already
+        return Level.INFO, f"{text} {where}"
     level = Level.ERROR if code else Level.WARNING
     return level, f"{text} {where}{_in_flight(requests, now)}"
 

@@ -279,11 +279,13 @@ def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float,
     pool = state.pools[child.pool]
     if child.generation != pool.generation:
         return _slow_down(state, child.pool, None, now, actions)
+    if pool.is_blocked:
+        return state
     if pool.good == NEVER and pool.plan.waits_for_fix:
         actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason}; waiting for a changed file"))
         return state.with_pool(replace(pool, is_blocked=True))
     if pool.good == NEVER:
-        actions.append(Say(Level.ERROR, f"Shutting down: Master pool={pool.name} cause={reason!r}"))
+        actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason} {fields(child)}"))
         actions.append(Say(Level.ERROR, f"Reason: {_REASONS.get(code, _REASONS[_BOOT_FAILED])}"))
         actions += [Announce("STOPPING=1"), CloseListeners()]
         return replace(state, phase=Phase.QUICK, exit_code=code)

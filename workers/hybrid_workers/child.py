@@ -26,6 +26,7 @@ from hybrid.contract import BootFailed, Ready, Worker, WorkerContext
 from hybrid.contract.identity import become_owner
 from hybrid.contract.parent import signal_when_parent_dies
 from hybrid.contract.scoreboard import Word
+from hybrid.contract.title import set_title
 from hybrid.errors import AppLoadError, SettingsError, WorkerBootError
 
 HARDEN_AFTER_S = 1.0
@@ -53,7 +54,7 @@ def run_worker(context: WorkerContext) -> int:
     context.row.take(os.getpid(), context.generation, time.monotonic())
     context.row.words[Word.STAGE] = Stage.BOOTING
     try:
-        worker = _boot(context)
+        worker, description = _boot(context)
     except BaseException as error:
         failure = _failure(error)
         _say_last(context, failure)
@@ -61,7 +62,7 @@ def run_worker(context: WorkerContext) -> int:
     context.row.words[Word.STAGE] = Stage.READY
     context.row.beat(time.monotonic())
     commands.worker = worker
-    context.channel.send(Ready(time.monotonic() - context.boot_started, _description(context)))
+    context.channel.send(Ready(time.monotonic() - context.boot_started, description))
     try:
         worker.serve()
     except Exception:
@@ -71,24 +72,26 @@ def run_worker(context: WorkerContext) -> int:
     return 0
 
 
-def _boot(context: WorkerContext) -> Worker:
+def _boot(context: WorkerContext) -> tuple[Worker, str]:
+    """The worker, about to accept, and what the arbiter's log line about it says of class and application."""
     settings = context.settings
     for pair in settings.raw_env:
         name, _, value = pair.partition("=")
         os.environ[name] = value
     os.environ["SERVER_SOFTWARE"] = f"hybrid/{hybrid.__version__}"
-    _set_title(context)
+    set_title("worker", settings, f"{context.pool}/{context.slot}")
     become_owner(settings)
     signal_when_parent_dies(signal.SIGTERM, context.arbiter_pid)
-    worker = _choose(context)(context)
+    chosen, why = _choose(context)
+    worker = chosen(context)
     worker.boot()
-    return worker
+    return worker, f"worker={context.worker_class}{why}"
 
 
-def _choose(context: WorkerContext) -> type[Worker]:
+def _choose(context: WorkerContext) -> tuple[type[Worker], str]:
     """Find the worker class, import the application, and see that they fit; `auto` needs the second for the first.
 
-    Raises SettingsError, AppLoadError.
+    With it comes what the log says of the choice. Raises SettingsError, AppLoadError.
     """
     from hybrid.contract.interface import choose_worker, interface_of
     from hybrid.contract.loader import load_app, prepare_import_path
@@ -99,37 +102,23 @@ def _choose(context: WorkerContext) -> type[Worker]:
     name = settings.worker_class
     chosen: type[Worker] | None = None
     if name != "auto":
+        context.worker_class = name
         chosen = load(name)
         prepare: Callable[[], None] | None = getattr(chosen, "prepare", None)
         if prepare is not None:
             prepare()
-        context.worker_class = name
         if getattr(chosen, "loads_app_itself", False):
-            return chosen
-    app = load_app(settings)
-    detected = interface_of(settings, app)
-    if chosen is None or name in BUILT_IN:
-        context.worker_class, why = choose_worker(settings, detected)
-        context.log.debug("Worker class %s: %s", context.worker_class, why)
-        chosen = load(context.worker_class)
-    context.app = app
+            return chosen, ""
+    context.app = load_app(settings)
+    detected = interface_of(settings, context.app)
     context.interface = detected.interface
-    return chosen
-
-
-def _description(context: WorkerContext) -> str:
-    """What the arbiter's log line about readiness says of the application."""
-    interface = f" interface={context.interface}" if context.interface else ""
-    return f"worker={context.worker_class}{interface}"
-
-
-def _set_title(context: WorkerContext) -> None:
-    try:
-        from setproctitle import setproctitle  # optional: without it the process is called as the arbiter is
-    except ImportError:
-        return
-    name = context.settings.proc_name or context.settings.app
-    setproctitle(f"hybrid: worker [{name}] {context.pool}/{context.slot}")
+    if chosen is not None and name not in BUILT_IN:
+        return chosen, f" interface={detected.interface}"
+    context.worker_class, why = choose_worker(settings, detected)
+    if context.worker_class != name:
+        chosen = load(context.worker_class)
+    assert chosen is not None  # either loaded by name, or chosen just now
+    return chosen, f" interface={detected.interface} because={why!r}"
 
 
 # why it could not boot --------------------------------------------------------------------------------------

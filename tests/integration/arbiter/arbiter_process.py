@@ -76,6 +76,13 @@ class ArbiterProcess:
             if not self._read(until):
                 raise AssertionError(f"{pattern!r} x {count} is not in the log of the arbiter:\n{self.log}")
 
+    def wait_anywhere(self, pattern: str) -> None:
+        """Wait until the log has this pattern, wherever: for lines of two processes, whose order is open."""
+        until = time.monotonic() + PATIENCE_S
+        while not re.search(pattern, self.log):
+            if not self._read(until):
+                raise AssertionError(f"{pattern!r} is not in the log of the arbiter:\n{self.log}")
+
     def _read(self, until: float) -> bool:
         """Read more of the log; False at its end or when the time is over."""
         stream = self.process.stderr
