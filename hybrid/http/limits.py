@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from hybrid.settings import Settings
 
-_UNLIMITED = 1 << 62
+_UNLIMITED = 1 << 63
+"""More than any length that is let through anyway: Content-Length and chunk sizes are below it."""
 
 
 @dataclass(frozen=True, slots=True)
