@@ -113,7 +113,8 @@ class Server:
 
     def wait_ready(self, count: int = 1) -> list[int]:
         """The pids of the first `count` workers that became ready, since the start."""
-        return [int(found[1]) for found in self.log.wait(r"Worker ready \(pid: (\d+)\)", count=count)]
+        found = self.log.wait(r"Worker ready \(pid: (\d+)\)", count=count)
+        return [int(match[1]) for match in found[:count]]
 
     def wait_gone(self, pid: int) -> None:
         """Until the arbiter or the worker has said that this worker is gone."""
