@@ -5,6 +5,7 @@ With `settings.json` in the current folder its values go on top, at each load: t
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
@@ -32,6 +33,8 @@ def load_settings() -> Settings:
 
 
 def main() -> int:
+    for name in os.environ.get("HYBRID_TEST_IMPORT", "").split():
+        importlib.import_module(name)
     try:
         code = run_arbiter(load_settings, run_worker)
     except SettingsError as error:

@@ -75,7 +75,8 @@ class Plain:
             context.channel.send(Retire("max-requests"))
 
     def stop(self, *, graceful: bool) -> None:
-        print(f"stub pid={os.getpid()} stop graceful={graceful}", file=sys.stderr, flush=True)
+        colour = os.environ.get("SHOP_COLOUR", "none")
+        print(f"stub pid={os.getpid()} colour={colour} stop graceful={graceful}", file=sys.stderr, flush=True)
         self.is_stopping = True
         with contextlib.suppress(OSError):
             os.write(self._woken, b"x")

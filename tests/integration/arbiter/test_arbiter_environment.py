@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.arbiter.arbiter_process import PATIENCE_S
+from tests.integration.arbiter.arbiter_process import PATIENCE_S, wait_gone
 from tests.integration.arbiter.conftest import StartArbiter
 
 
@@ -197,3 +198,44 @@ def test_as_pid_1_it_reaps_processes_that_are_not_its_own(arbiter: StartArbiter)
     run.ask()
     run.wait_for(r"Reaped a process that is no worker \(pid: \d+\)")
     run.ask()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
+def test_workers_run_as_the_given_user_without_the_groups_of_root(arbiter: StartArbiter, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    nobody = pwd.getpwnam("nobody")
+    path = tmp_path / "web.sock"
+    run = arbiter(
+        listen=False,
+        bind=[f"unix:{path}"],
+        user="nobody",
+        group=str(nobody.pw_gid),
+        umask=0o117,
+        # An interpreter in root's home folder cannot be read by anybody else, so all is imported before.
+        environ={
+            "HYBRID_TEST_IMPORT": "stub_workers importlib.metadata hybrid.contract.loader hybrid.contract.interface"
+        },
+    )
+    (pid,) = run.ready()
+    status = Path(f"/proc/{pid}/status").read_text()
+    ids = dict(line.split(":\t", 1) for line in status.splitlines() if line.startswith(("Uid", "Gid", "Groups")))
+    assert set(ids["Uid"].split()) == {str(nobody.pw_uid)}
+    assert set(ids["Gid"].split()) == {str(nobody.pw_gid)}
+    assert "0" not in ids["Groups"].split()
+    assert (path.stat().st_uid, path.stat().st_gid) == (nobody.pw_uid, nobody.pw_gid)
+    run.kill(signal.SIGKILL)
+    wait_gone(pid)  # the change of user must not lose the kernel's notice of the arbiter's death
+
+
+def test_user_that_does_not_exist_is_said_in_one_line(arbiter: StartArbiter) -> None:
+    run = arbiter(user="no-such-user")
+    assert run.exit_code() == 1
+    assert run.log.strip() == "hybrid: error: setting user: there is no user 'no-such-user' on this machine"
+
+
+def test_environment_of_the_settings_reaches_the_workers_only(arbiter: StartArbiter) -> None:
+    run = arbiter(raw_env=["SHOP_COLOUR=blue=ish"])
+    (pid,) = run.ready()
+    run.ask()
+    assert run.stop() == 0
+    assert f"stub pid={pid} colour=blue=ish" in run.log
