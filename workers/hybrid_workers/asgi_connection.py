@@ -194,6 +194,7 @@ class HttpConnection(asyncio.Protocol):
         except ProtocolError as error:
             self._refuse(error)
             return
+        self.flush()
         session = WebSocketSession(service, self.transport, request, opening)
         self.transport.set_protocol(session)
         service.connections.discard(self)

@@ -162,6 +162,14 @@ def test_connection_after_plain_requests_on_it(server: Server) -> None:
         assert read_until(sock, b"hi") == b"\x81\x02hi"
 
 
+def test_connection_pipelined_behind_a_plain_request(server: Server) -> None:
+    with server.connected() as sock:
+        sock.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" + handshake("/echo") + text(b"hi"))
+        answer = read_until(sock, b"\x81\x02hi")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.index(b"plain http") < answer.index(b"HTTP/1.1 101 ")
+
+
 def test_two_tasks_may_receive_and_a_cancelled_one_loses_nothing(server: Server) -> None:
     with opened(server, "/two-readers") as client:
         assert heard(client) == "ready"
