@@ -61,7 +61,7 @@ def running(
             reason = _wait_for_an_answer(process, port, path)
             if reason:
                 log.seek(0)
-                tail = log.read().decode("utf-8", "replace").strip()[-800:]
+                tail = " | ".join(log.read().decode("utf-8", "replace").split("\n")[-4:]).strip(" |")
                 raise ServerFailed(f"{arguments[0]}: {reason}; the end of its log: {tail or '(empty)'}")
             yield Running(process.pid, port, time.monotonic() - started)
         finally:
