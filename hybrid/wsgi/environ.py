@@ -66,6 +66,8 @@ class Environs:
             "wsgi.multiprocess": is_multiprocess,
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper,
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "QUERY_STRING": "",
             "SERVER_SOFTWARE": f"hybrid/{__version__}",
             "SCRIPT_NAME": self._root,
         }
@@ -86,15 +88,21 @@ class Environs:
         """The environ of one request: a new dict that the application may do with as it likes."""
         environ = template.copy()
         environ["REQUEST_METHOD"] = request.method
-        environ["SERVER_PROTOCOL"] = "HTTP/1.1" if request.version else "HTTP/1.0"
-        environ["RAW_URI"] = str(request.target, "latin-1")
-        environ["QUERY_STRING"] = str(request.query, "latin-1")
+        if not request.version:
+            environ["SERVER_PROTOCOL"] = "HTTP/1.0"
         path = request.path
+        text = str(path, "latin-1")
+        if len(path) == len(request.target):
+            environ["RAW_URI"] = text
+        else:
+            environ["RAW_URI"] = str(request.target, "latin-1")
+            environ["QUERY_STRING"] = str(request.query, "latin-1")
         if b"%" in path:
             path = unquote_to_bytes(path)
+            text = str(path, "latin-1")
         if not self._is_stripped and (path.startswith(self._under) or path == self._prefix):
-            path = path[len(self._prefix) :]
-        environ["PATH_INFO"] = str(path, "latin-1")
+            text = text[len(self._root) :]
+        environ["PATH_INFO"] = text
         keys = _KEYS
         for name, value in request.headers:
             try:

@@ -43,46 +43,41 @@ class BodySource(Protocol):
 class Exchange:
     """One per request. Not thread-safe: one thread at a time, and the application's calls in that thread."""
 
-    __slots__ = (
-        "_close",
-        "_is_single",
-        "_next",
-        "_request",
-        "_send",
-        "_sends_files",
-        "file",
-        "headers",
-        "response",
-        "source",
-    )
+    # Not slots: what few requests need is a default of the class, and costs the others nothing.
+    source: BodySource | None = None
+    """Set for a body that is still coming: then the connection is not kept if the application leaves it unread."""
+    file: FilePart | None = None
+    """After `open()`: the content to send by sendfile behind the bytes that it returned."""
+    headers: list[tuple[str, str]] | None = None
+    """As the application chose them last."""
+    closer: Callable[[], object] | None = None
+    """What `close()` will call of the application."""
+    _next: Callable[[], bytes] | None = None
+    _is_single = False
 
     def __init__(
-        self, request: Request, prefixes: Prefixes, send: Callable[[Piece], None], *, sends_files: bool = False
+        self, request: Request, prefixes: Prefixes, send: Callable[[Piece], None], sends_files: bool = False
     ) -> None:
         """`send` writes and blocks until the client has taken most of it. `sends_files`: the worker knows `file`."""
         self.response = Response(request, prefixes)
-        self.source: BodySource | None = None
-        """Set for a body that is still coming: then the connection is not kept if the application leaves it unread."""
-        self.file: FilePart | None = None
-        """After `open()`: the content to send by sendfile behind the bytes that it returned."""
-        self.headers: list[tuple[str, str]] = []
-        """As the application chose them last."""
         self._request = request
         self._send = send
         self._sends_files = sends_files
-        self._next: Callable[[], bytes] | None = None
-        self._close: Callable[[], object] | None = None
-        self._is_single = False
 
     def open(self, app: App, environ: Environ) -> Piece:
         """Call the application; what to write first. Runs its code until there is something."""
         result = app(environ, self.start_response)
         kind = type(result)
         if kind is list and len(result) == 1 and type(result[0]) is bytes:  # type: ignore[arg-type, index]
-            return self._frame(result[0], more=False)  # type: ignore[index]  # it is a list: just tested
+            # What most frameworks return for most requests, so it is spared what follows.
+            data = result[0]  # type: ignore[index]  # it is a list: just tested
+            response = self.response
+            if not response.head_sent and response.status and self.source is None and len(data) < LARGE:
+                return response.content(data, more=False)
+            return self._frame(data, more=False)
         close = getattr(result, "close", None)
         if close is not None:
-            self._close = close
+            self.closer = close
         if kind is FileWrapper and self._sends_files and not self.response.head_sent:
             part = file_part(result)  # type: ignore[arg-type]  # it is a FileWrapper: just tested
             if part is not None:
@@ -115,15 +110,10 @@ class Exchange:
 
     def close(self) -> None:
         """Tell the application that its iterable is no longer needed. In every path, once."""
-        close, self._close = self._close, None
+        close, self.closer = self.closer, None
         self._next = None
         if close is not None:
             close()
-
-    @property
-    def needs_close(self) -> bool:
-        """`close()` would run code of the application."""
-        return self._close is not None
 
     def fail(self, error: BaseException) -> bytes | None:
         """What to write when the application has raised `error`; None if it is too late for another answer.
@@ -180,7 +170,7 @@ class Exchange:
         """The headers with lower-case names, as the access log reads them."""
         return [
             (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-            for name, value in self.headers
+            for name, value in self.headers or ()
         ]
 
     def _open_file(self, part: FilePart) -> bytes:

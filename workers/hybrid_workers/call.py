@@ -13,7 +13,7 @@ from time import monotonic
 
 from hybrid.errors import ClientGone
 from hybrid.http.request import Request
-from hybrid.wsgi import BrokenBody, Environ, Exchange, Input
+from hybrid.wsgi import BrokenBody, Exchange, Input
 from hybrid_workers.connection import HIGH_WATER, Connection
 from hybrid_workers.wsgi_service import WsgiService
 
@@ -29,94 +29,99 @@ class Outcome(IntEnum):
     """The answer cannot be completed: the connection must be cut."""
 
 
+_ANSWERED, _PARKED, _BROKEN = Outcome.ANSWERED, Outcome.PARKED, Outcome.BROKEN
+
+
 class Call:
     """One per request. `run()` is called by one thread, the same one each time."""
 
-    __slots__ = (
-        "_cell",
-        "_context",
-        "_opened",
-        "_service",
-        "connection",
-        "environ",
-        "exchange",
-        "keeper",
-        "outcome",
-        "owes_continue",
-        "request",
-        "started",
-    )
+    # Not slots: what few calls need is a default of the class, and costs the others nothing.
+    owes_continue = False
+    """The client waits for a 100 before it sends the body."""
+    keeper: object = None
+    """The thread that runs it, where there are several."""
+    outcome = Outcome.PARKED
+    is_client_gone = False
+    """Noted by the reactor for the keeper: only `abandon()` is left to do."""
+    _is_open = False
 
     def __init__(self, service: WsgiService, connection: Connection, request: Request, now: float) -> None:
-        self._service = service
         self.connection = connection
         self.request = request
         self.started = now
-        self.owes_continue = False
-        """The client waits for a 100 before it sends the body."""
-        self.keeper: object = None
-        """The thread that runs it, where there are several."""
-        self.outcome = Outcome.PARKED
-        exchange = Exchange(request, service.prefixes, connection.write_wholly, sends_files=service.sends_files)
-        self.exchange = exchange
-        if connection.template is None:
-            connection.template = service.environs.template(connection.peer)
-        environ = service.environs.of(request, connection.template)
+        self._service = service
+        self._context = copy_context()
+        exchange = self.exchange = Exchange(request, service.prefixes, connection.write_wholly, service.sends_files)
+        template = connection.template
+        if template is None:
+            template = connection.template = service.environs.template(connection.peer)
+        environ = self.environ = service.environs.of(request, template)
         environ["wsgi.early_hints"] = exchange.early_hints
         if request.content_length:
-            first = connection.content
-            connection.content = []
-            is_read = connection.is_read
-            if not is_read:
-                exchange.source = connection
-                self.owes_continue = request.expects_continue
-            environ["wsgi.input"] = Input(
-                first[0] if len(first) == 1 else b"".join(first), None if is_read else connection.pull
-            )
+            self._attach_body()
         if not service.keeps_alive:
             exchange.response.keep_alive = False
-        self.environ: Environ = environ
-        self._context = copy_context()
-        self._opened = False
-        peer = connection.peer.client
-        self._cell = service.row.begin(now, request.method, request.target, peer[0] if peer else "unix")
+        self._cell = service.row.begin(now, request.method, request.target, connection.host)
         connection.call = self
+
+    def _attach_body(self) -> None:
+        connection = self.connection
+        first = connection.content
+        connection.content = []
+        content = first[0] if len(first) == 1 else b"".join(first)
+        if connection.is_read:
+            self.environ["wsgi.input"] = Input(content)
+        else:
+            self.exchange.source = connection
+            self.owes_continue = self.request.expects_continue
+            self.environ["wsgi.input"] = Input(content, connection.pull)
 
     def run(self) -> Outcome:
         """Go on. Never raises: what the application raises is logged, and answered where it still can be."""
-        outcome = self.outcome = self._run()
-        if outcome != Outcome.PARKED:
+        try:
+            if self._is_open:
+                self.connection.flush()
+                outcome = self._advance()
+            else:
+                self._is_open = True
+                connection = self.connection
+                exchange = self.exchange
+                connection.write(self._context.run(exchange.open, self._service.app, self.environ))
+                if (
+                    exchange.response.is_complete
+                    and not connection.out_size
+                    and exchange.closer is None
+                    and exchange.file is None
+                ):
+                    outcome = _ANSWERED  # nothing is left to write, to close or to send: the plain case
+                else:
+                    if exchange.file is not None:
+                        connection.write_file(exchange.file)
+                    outcome = self._advance()
+        except ClientGone:
+            self._give_up()
+            outcome = _BROKEN
+        except BaseException as error:  # whatever it is, it is the application's: SystemExit does not end a worker
+            outcome = self._fail(error)
+        self.outcome = outcome
+        if outcome is not _PARKED:
             self.connection.call = None
             self._service.row.end(self._cell)
         return outcome
 
-    def _run(self) -> Outcome:
+    def _advance(self) -> Outcome:
+        """Ask for more while the client takes it."""
         connection = self.connection
         exchange = self.exchange
-        response = exchange.response
-        context = self._context
-        try:
-            if not self._opened:
-                self._opened = True
-                connection.write(context.run(exchange.open, self._service.app, self.environ))
-                if exchange.file is not None:
-                    connection.write_file(exchange.file)
-            else:
-                connection.flush()
-            while not response.is_complete:
-                if connection.out_size > HIGH_WATER:
-                    return Outcome.PARKED
-                connection.write(context.run(exchange.advance))
-            if not connection.is_flushed and (exchange.file is not None or connection.out_size > HIGH_WATER):
-                return Outcome.PARKED
-            if exchange.needs_close:
-                context.run(exchange.close)
-            return Outcome.ANSWERED if connection.is_flushed else Outcome.PARKED
-        except ClientGone:
-            self._give_up()
-            return Outcome.BROKEN
-        except BaseException as error:  # whatever it is, it is the application's: SystemExit does not end a worker
-            return self._fail(error)
+        while not exchange.response.is_complete:
+            if connection.out_size > HIGH_WATER:
+                return _PARKED
+            connection.write(self._context.run(exchange.advance))
+        if connection.out_size > HIGH_WATER or connection.file is not None:
+            return _PARKED  # close() would come too early: a file must stay open
+        if exchange.closer is not None:
+            self._context.run(exchange.close)
+        return _PARKED if connection.out_size else _ANSWERED
 
     def _fail(self, error: BaseException) -> Outcome:
         connection = self.connection
@@ -129,20 +134,20 @@ class Call:
         answer = None if was_complete else exchange.fail(error)
         self._give_up()
         if answer is None and not was_complete:
-            return Outcome.BROKEN
+            return _BROKEN
         try:
             if answer is not None:
                 connection.write(answer)
             else:
                 connection.flush()
         except ClientGone:
-            return Outcome.BROKEN
-        return Outcome.ANSWERED if connection.is_flushed else Outcome.PARKED
+            return _BROKEN
+        return _ANSWERED if connection.is_flushed else _PARKED
 
     def abandon(self) -> None:
         """The client has gone, or is cut off, while the call was parked: let the application clean up."""
         self._give_up()
-        self.outcome = Outcome.BROKEN
+        self.outcome = _BROKEN
         self.connection.call = None
         self._service.row.end(self._cell)
 
@@ -151,6 +156,12 @@ class Call:
             self._context.run(self.exchange.close)
         except BaseException as error:
             self._service.log_failure(error, self.request, self.connection)
+
+    @property
+    def is_all_written(self) -> bool:
+        """`run()` would not run any code of the application."""
+        exchange = self.exchange
+        return self.connection.is_flushed and exchange.response.is_complete and exchange.closer is None
 
     @property
     def seconds(self) -> float:

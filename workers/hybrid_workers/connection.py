@@ -60,7 +60,6 @@ class Connection:
     __slots__ = (
         "_began",
         "_deadlines",
-        "_file",
         "_out",
         "_received",
         "_waited",
@@ -70,6 +69,8 @@ class Connection:
         "content_size",
         "deadline",
         "fd",
+        "file",
+        "host",
         "out_size",
         "peer",
         "phase",
@@ -88,6 +89,7 @@ class Connection:
         self.recv = sock.recv
         self.send = sock.send
         self.peer = peer
+        self.host = peer.client[0] if peer.client else "unix"
         self.receiver = receiver
         self.phase = Phase.FIRST
         self.deadline = inf
@@ -106,7 +108,8 @@ class Connection:
         self.out_size = 0
         """Bytes to write that the client has not taken, without those of a file."""
         self._out: list[memoryview] = []
-        self._file: FilePart | None = None
+        self.file: FilePart | None = None
+        """The rest of a file to send, behind everything else."""
         self._deadlines = deadlines
         self._received = 0
         self._waited = 0.0
@@ -116,26 +119,31 @@ class Connection:
 
     @property
     def is_flushed(self) -> bool:
-        return not self.out_size and self._file is None
+        """Nothing is left to write."""
+        return not self.out_size and self.file is None
 
     def write(self, piece: Piece) -> None:
         """Write what the client takes now and keep the rest. Raises ClientGone."""
-        if type(piece) is bytes:
-            if not self._out:
-                sent = self._try_send(piece)
-                if sent == len(piece):
-                    return
-                self._keep(memoryview(piece)[sent:])
-            else:
-                self._keep(memoryview(piece))
+        if type(piece) is not bytes:
+            for part in piece:
+                if part:
+                    self.write(part)  # type: ignore[arg-type]  # the parts of a piece are bytes
             return
-        for part in piece:
-            if part:
-                self.write(part)  # type: ignore[arg-type]  # the parts of a piece are bytes
+        if self._out:
+            self._keep(memoryview(piece))
+            return
+        try:
+            sent = self.send(piece)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            raise ClientGone(str(error)) from None
+        if sent < len(piece):
+            self._keep(memoryview(piece)[sent:])
 
     def write_file(self, part: FilePart) -> None:
         """Send a part of a file behind what was written before. Its descriptor must stay open until it is out."""
-        self._file = part
+        self.file = part
         self.flush()
 
     def flush(self) -> None:
@@ -148,8 +156,8 @@ class Connection:
                 self._out[0] = first[sent:]
                 return
             del self._out[0]
-        if self._file is not None:
-            self._send_file(self._file)
+        if self.file is not None:
+            self._send_file(self.file)
 
     def write_wholly(self, piece: Piece) -> None:
         """Write and block until little enough is left to write. Raises ClientGone, also after a stall."""
@@ -186,7 +194,7 @@ class Connection:
             pass
         except OSError as error:
             raise ClientGone(str(error)) from None
-        self._file = FilePart(fd, offset, size) if size else None
+        self.file = FilePart(fd, offset, size) if size else None
 
     # -- the body, for the application ---------------------------------------------------------------
 

@@ -34,11 +34,16 @@ TICK_S: Final = 0.2
 """How often deadlines are looked at."""
 LAST_CHANCE_S: Final = 1.0
 """When the worker stops, a connection idle for less than this may bring one more request: it may be on its way."""
+BUSY_DELAY_S: Final = 0.02
+"""How long a worker without a free thread leaves a new connection to its siblings."""
 _ACCEPT_PAUSE_S: Final = 0.5
 _LOW_WATER: Final = HIGH_WATER // 2
 _NO_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_ANSWERED, _PARKED = Outcome.ANSWERED, Outcome.PARKED
+_IDLE, _HEAD, _BODY, _BUSY, _WRITING = Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.BUSY, Phase.WRITING
 _CONNECTIONS: Final = int(Word.CONNECTIONS)
 _ACCEPTED: Final = int(Word.ACCEPTED)
+_ACTIVE: Final = int(Word.ACTIVE)
 
 
 class Runner(Protocol):
@@ -66,6 +71,9 @@ class Reactor:
         """Calls that other threads have brought back, to be settled. They also wake the loop where it cannot wait."""
         self.wakeup = Wakeup()
         self.is_stopping = False
+        self.is_accepting = False
+        self.active = 0
+        """Requests in the application's hands, those of slow readers included."""
         self._service = service
         self._runner = runner
         self._deadlines = service.deadlines
@@ -77,10 +85,11 @@ class Reactor:
         """Connections whose next request has been read already: pipelined."""
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
-        self._is_accepting = False
         self._accept_again_at = 0.0
+        self._has_delayed = False
         self._accept_budget = 32 if service.context.pool_size <= 1 else 1
         self._most_connections = settings.worker_connections
+        self._most_active = settings.limit_concurrency or 1 << 62
         self._most_ahead = settings.limit_pipelined or 1 << 62
         self._wanted_stop = ""
         self._is_over = False
@@ -100,11 +109,19 @@ class Reactor:
         self._poller.register(self._channel.fileno(), READ)
         self._now = next_tick = monotonic()
         next_second = self._now + 1.0
-        self._listen(self._now)
+        for listener in self._listeners.values():
+            if not listener.is_unix:
+                # Inherited by the connections: one call here saves one for each of them.
+                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while not self._is_over:
             # A batch may take long, when the application does. What has come by now is in this batch and is
             # looked at before any deadline is; so no client is cut off because we were late.
-            events = poll(0 if ready or returned else max(0.0, next_tick - monotonic()), most)
+            if not self.is_accepting:
+                self._listen(self._now)
+            wake_at = next_tick
+            if self._now < self._accept_again_at < next_tick and not self.is_accepting:
+                wake_at = self._accept_again_at
+            events = poll(0 if ready or returned else max(0.0, wake_at - monotonic()), most)
             now = self._now = monotonic()
             if returned:
                 self._settle_returned()
@@ -126,6 +143,7 @@ class Reactor:
                 if now >= next_second:
                     next_second = now + 1.0
                 self._sweep(now)
+        self._service.tick(monotonic(), is_new_second=False)
 
     def stop(self, *, graceful: bool) -> None:
         """Record and wake: for signal handlers."""
@@ -150,27 +168,31 @@ class Reactor:
 
     def _listen(self, now: float) -> None:
         """Take connections, unless that must wait."""
-        if not self._is_accepting and not self.is_stopping and now >= self._accept_again_at and self._has_room():
-            self._is_accepting = True
-            for fd, listener in self._listeners.items():
-                if not listener.is_unix:
-                    # Inherited by the connections: one call here saves one for each of them.
-                    listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._poller.register(fd, READ | EXCLUSIVE)
+        if self.is_stopping or len(self._connections) >= self._most_connections:
+            return
+        if now < self._accept_again_at and not (self._has_delayed and self._runner.has_room()):
+            return
+        self.is_accepting = True
+        for fd in self._listeners:
+            self._poller.register(fd, READ | EXCLUSIVE)
 
     def _stop_listening(self) -> None:
-        if self._is_accepting:
-            self._is_accepting = False
+        if self.is_accepting:
+            self.is_accepting = False
             for fd in self._listeners:
                 self._poller.unregister(fd)
 
-    def _has_room(self) -> bool:
-        return len(self._connections) < self._most_connections and self._runner.has_room()
-
     def _accept(self, fd: int, now: float) -> None:
         listener = self._listeners[fd]
+        if not self._runner.has_room() and not self._has_delayed:
+            # Leave it to a sibling that is idle; but not for long, or under load nobody new would get in.
+            self._has_delayed = True
+            self._accept_again_at = now + BUSY_DELAY_S
+            self._stop_listening()
+            return
+        self._has_delayed = False
         for _ in range(self._accept_budget):
-            if not self._has_room():
+            if len(self._connections) >= self._most_connections:
                 self._stop_listening()
                 return
             try:
@@ -208,7 +230,7 @@ class Reactor:
 
     def _on_event(self, connection: Connection) -> None:
         phase = connection.phase
-        if phase <= Phase.HEAD:
+        if phase <= _HEAD:
             try:
                 data = connection.recv(READ_SIZE)
             except (BlockingIOError, InterruptedError):
@@ -221,14 +243,14 @@ class Reactor:
                 self._read_head(connection, data)
             else:
                 self._drop(connection)
-        elif phase == Phase.WRITING:
+        elif phase is _WRITING:
             self._on_writable(connection)
-        elif phase == Phase.BODY:
+        elif phase is _BODY:
             self._read_body(connection)
-        elif phase == Phase.BUSY:
+        elif phase is _BUSY:
             # The next request, or the end of the connection: either can wait until this one is answered.
-            self._watch(connection, 0)
-        elif phase == Phase.LINGER:
+            self.watch(connection, 0)
+        elif phase is Phase.LINGER:
             self._discard(connection)
 
     def _on_pipelined(self, connection: Connection) -> None:
@@ -250,7 +272,7 @@ class Reactor:
         if request.content_length:
             self._begin_body(connection, request)
         else:
-            self._runner.start(connection, request)
+            self._dispatch(connection, request)
 
     def _begin_body(self, connection: Connection, request: Request) -> None:
         connection.request = request
@@ -289,29 +311,39 @@ class Reactor:
         request = connection.request
         assert request is not None, "a body without its request"
         connection.request = None
+        self._dispatch(connection, request)
+
+    def _dispatch(self, connection: Connection, request: Request) -> None:
+        if self.active >= self._most_active:
+            self._refuse_busy(connection)
+            return
+        self.active += 1
+        self._words[_ACTIVE] = self.active
         self._runner.start(connection, request)
 
     # -- after the application ----------------------------------------------------------------------
 
     def settle(self, call: Call) -> None:
         """A run of a call has ended: see to its connection."""
-        connection = call.connection
         outcome = call.outcome
-        if outcome == Outcome.ANSWERED:
-            self._service.account(call)
-            if call.exchange.response.keep_alive and self._service.keeps_alive:
-                self._await_next(connection)
-            else:
-                self._finish(connection)
-        elif outcome == Outcome.PARKED:
-            connection.phase = Phase.WRITING
+        connection = call.connection
+        if outcome is _PARKED:
+            connection.phase = _WRITING
             connection.deadline = monotonic() + self._deadlines.write
-            self._watch(connection, WRITE)
-        else:
-            self._service.account(call)
-            if not call.exchange.response.is_self_delimiting:
+            self.watch(connection, WRITE)
+            return
+        self.active -= 1
+        self._words[_ACTIVE] = self.active
+        self._service.account(call)
+        response = call.exchange.response
+        if outcome is not _ANSWERED:
+            if not response.is_self_delimiting:
                 connection.reset()
             self._drop(connection)
+        elif response.keep_alive and self._service.keeps_alive:
+            self._await_next(connection)
+        else:
+            self._finish(connection)
 
     def _settle_returned(self) -> None:
         returned = self.returned
@@ -319,10 +351,10 @@ class Reactor:
             self.settle(returned.popleft())
 
     def _await_next(self, connection: Connection) -> None:
-        connection.phase = Phase.IDLE
+        connection.phase = _IDLE
         connection.deadline = monotonic() + self._deadlines.keepalive
         if connection.watched != READ:
-            self._watch(connection, READ)
+            self.watch(connection, READ)
         if connection.receiver.buffer:
             connection.ahead += 1
             if connection.ahead > self._most_ahead:
@@ -350,12 +382,12 @@ class Reactor:
     def _abandon(self, connection: Connection) -> None:
         call: Call = connection.call
         connection.phase = Phase.BUSY
-        self._watch(connection, 0)
+        self.watch(connection, 0)
         self._runner.abandon(call)
 
     # -- ending -------------------------------------------------------------------------------------
 
-    def refuse_busy(self, connection: Connection, request: Request) -> None:
+    def _refuse_busy(self, connection: Connection) -> None:
         """Answer 503: more requests than --limit-concurrency are under way."""
         page = plain_page(503, "too many requests at once\n", self._service.prefixes, extra=b"retry-after: 1\r\n")
         self._last_words(connection, page)
@@ -386,7 +418,7 @@ class Reactor:
         connection.finish_writing()
         connection.phase = Phase.LINGER
         connection.deadline = monotonic() + (LAST_CHANCE_S if self.is_stopping else LINGER_S)
-        self._watch(connection, READ)
+        self.watch(connection, READ)
 
     def _discard(self, connection: Connection) -> None:
         try:
@@ -403,14 +435,13 @@ class Reactor:
         if connection.phase == Phase.CLOSED:
             return
         connection.phase = Phase.CLOSED
-        self._watch(connection, 0)
+        self.watch(connection, 0)
         del self._connections[connection.fd]
         connection.socket.close()
         self._words[_CONNECTIONS] = len(self._connections)
-        if not self._is_accepting:
-            self._listen(self._now)
 
-    def _watch(self, connection: Connection, events: int) -> None:
+    def watch(self, connection: Connection, events: int) -> None:
+        """Have the poller report these events; 0: none, not even the end of the connection."""
         before, connection.watched = connection.watched, events
         if before == events:
             return
@@ -424,8 +455,6 @@ class Reactor:
     # -- time ---------------------------------------------------------------------------------------
 
     def _sweep(self, now: float) -> None:
-        if not self._is_accepting:
-            self._listen(now)
         for connection in [one for one in self._connections.values() if one.deadline <= now]:
             self._expire(connection)
         if self.is_stopping and (not self._connections or now >= self._stop_at):

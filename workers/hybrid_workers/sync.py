@@ -21,11 +21,9 @@ class SyncWorker:
     """See `hybrid.contract.Worker`."""
 
     def __init__(self, context: WorkerContext) -> None:
-        self._context = context
         self._service = WsgiService(context, is_multithread=False)
         self._reactor = Reactor(self._service, context.listeners, self)
-        self._words = context.row.words
-        self._words[Word.CAPACITY] = 1
+        context.row.words[Word.CAPACITY] = 1
         self._row = context.row
 
     def boot(self) -> None:
@@ -55,7 +53,5 @@ class SyncWorker:
         return True
 
     def _run(self, call: Call) -> None:
-        self._words[5] = 1
         call.run()
-        self._words[5] = 0
         self._reactor.settle(call)

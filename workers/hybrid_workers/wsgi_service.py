@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from hybrid_workers.connection import Connection
 
 _NEVER: Final = 1 << 62
-_REQUESTS: Final = int(Word.REQUESTS)  # an enum's member costs a look-up for each use
-_ERRORS: Final = int(Word.ERRORS)
 
 
 class WsgiService:
@@ -45,7 +43,7 @@ class WsgiService:
         self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
         self.root_path = settings.root_path.rstrip("/")
         self.environs = Environs(
-            errors=ErrorsStream(_raw_sink(context.log)),
+            errors=ErrorsStream(raw_sink(context.log)),
             is_multithread=is_multithread,
             is_multiprocess=context.pool_size > 1,
             root_path=self.root_path,
@@ -56,17 +54,19 @@ class WsgiService:
         self.sends_files = settings.sendfile
         self.keeps_alive = self.deadlines.keepalive > 0
         """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""
+        self.requests = 0
+        self.errors = 0
+        """Answered with 5xx."""
         self._retires_at = _NEVER
         if settings.max_requests:
             self._retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
 
     def account(self, call: Call) -> None:
         """A call is over: count it, log it, and ask for a successor when that was the last one wanted. One thread."""
-        words = self.row.words
-        words[_REQUESTS] += 1
+        self.requests += 1
         response = call.exchange.response
         if response.status >= 500:
-            words[_ERRORS] += 1
+            self.errors += 1
         if self.access is not None:
             peer = call.request.client
             self.access.log(
@@ -78,18 +78,24 @@ class WsgiService:
                 call.exchange.header_bytes() if self.access.needs_response_headers else None,
                 call.environ if self.access.needs_environ else None,
             )
-        if words[_REQUESTS] >= self._retires_at:
+        if self.requests >= self._retires_at:
             self._retires_at = _NEVER
-            self.log.info("Autorestarting worker after current request. requests=%d", words[_REQUESTS])
+            self.log.info("Autorestarting worker after current request. requests=%d", self.requests)
             self.context.channel.send(Retire("max_requests"))
 
     def tick(self, now: float, *, is_new_second: bool) -> None:
-        """What is due a few times a second: the proof of life, the access log; once a second the Date."""
+        """What is due a few times a second: the proof of life, counters, the access log; once a second the Date."""
         self.row.beat(now)
+        self.publish()
         if self.access is not None:
             self.access.flush()
         if is_new_second:
             self.prefixes.refresh(None)
+
+    def publish(self) -> None:
+        """Write the counters into the scoreboard: not at every request, where it would cost more than counting."""
+        self.row.words[Word.REQUESTS] = self.requests
+        self.row.words[Word.ERRORS] = self.errors
 
     def log_failure(self, error: BaseException, request: Request, connection: Connection) -> None:
         """The application raised: once, with its traceback and which request it was."""
@@ -102,7 +108,7 @@ class WsgiService:
         )
 
 
-def _raw_sink(log: logging.Logger) -> Callable[[bytes], object]:
+def raw_sink(log: logging.Logger) -> Callable[[bytes], object]:
     """Where the log goes, for text that is no log record."""
     for handler in log.handlers:
         if isinstance(handler, OutputHandler):

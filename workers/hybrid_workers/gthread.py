@@ -1,0 +1,83 @@
+"""The gthread worker: the reactor in the main thread, the application in `--threads` others.
+
+A thread writes its answer itself. It then only notes the connection for the reactor, which looks at those
+notes before it looks at events: so a plain keep-alive request needs no wake-up to hand the connection back.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from hybrid.contract import WorkerContext
+from hybrid.contract.scoreboard import Word
+from hybrid.http.request import Request
+from hybrid_workers.call import Call, Outcome
+from hybrid_workers.connection import Connection, Phase
+from hybrid_workers.poller import READ
+from hybrid_workers.reactor import Reactor
+from hybrid_workers.threads import ThreadPool
+from hybrid_workers.wsgi_service import WsgiService
+
+
+class GThreadWorker:
+    """See `hybrid.contract.Worker`."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        threads = context.settings.threads
+        self._service = WsgiService(context, is_multithread=True)
+        self._reactor = Reactor(self._service, context.listeners, self)
+        self._pool = ThreadPool(threads, self._bring_back)
+        self._threads = threads
+        context.row.words[Word.CAPACITY] = threads
+
+    def boot(self) -> None:
+        self._pool.start()
+
+    def serve(self) -> None:
+        self._reactor.run()
+        self._pool.stop()
+
+    def stop(self, *, graceful: bool) -> None:
+        self._reactor.stop(graceful=graceful)
+
+    # -- hybrid_workers.reactor.Runner ----------------------------------------------------------------
+
+    def start(self, connection: Connection, request: Request) -> None:
+        connection.phase = Phase.BUSY
+        if not connection.is_read:
+            self._reactor.watch(connection, 0)  # the thread reads the rest of the body, and nobody else may
+        self._pool.submit(Call(self._service, connection, request, monotonic()))
+
+    def resume(self, call: Call) -> None:
+        if call.is_all_written:
+            call.run()
+            self._reactor.settle(call)
+        else:
+            self._pool.resume(call)
+
+    def abandon(self, call: Call) -> None:
+        call.is_client_gone = True
+        self._pool.resume(call)
+
+    def has_room(self) -> bool:
+        return self._reactor.active < self._threads
+
+    # -- in a pool thread -----------------------------------------------------------------------------
+
+    def _bring_back(self, call: Call) -> None:
+        """Leave a call to the reactor; wake it only if something waits for that.
+
+        It looks into `returned` after every event and before it waits. So if it has not seen this call yet, it
+        has by now set whatever is tested here.
+        """
+        reactor = self._reactor
+        reactor.returned.append(call)
+        connection = call.connection
+        if (
+            call.outcome is not Outcome.ANSWERED
+            or connection.watched != READ
+            or connection.receiver.buffer
+            or not reactor.is_accepting
+            or not call.exchange.response.keep_alive
+        ):
+            reactor.wakeup.wake()
