@@ -118,7 +118,8 @@ def _choose(context: WorkerContext) -> tuple[type[Worker], str]:
     if context.worker_class != name:
         chosen = load(context.worker_class)
     assert chosen is not None  # either loaded by name, or chosen just now
-    return chosen, f" interface={detected.interface} because={why!r}"
+    because = "" if why == "asked for" else f" because={why!r}"
+    return chosen, f" interface={detected.interface}{because}"
 
 
 # why it could not boot --------------------------------------------------------------------------------------
