@@ -1,9 +1,21 @@
 """From requests to ASGI and back: scopes, the request cycle, lifespan. No sockets: a worker brings the connection."""
 
-from hybrid.asgi.cycle import Connection, Cycle
+from hybrid.asgi.cycle import Connection, Cycle, RequestCycle
 from hybrid.asgi.double import single_callable
 from hybrid.asgi.lifespan import Lifespan
 from hybrid.asgi.scope import Scopes
 from hybrid.asgi.types import App, Message, Receive, Scope, Send
 
-__all__ = ["App", "Connection", "Cycle", "Lifespan", "Message", "Receive", "Scope", "Scopes", "Send", "single_callable"]
+__all__ = [
+    "App",
+    "Connection",
+    "Cycle",
+    "Lifespan",
+    "Message",
+    "Receive",
+    "RequestCycle",
+    "Scope",
+    "Scopes",
+    "Send",
+    "single_callable",
+]

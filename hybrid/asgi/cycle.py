@@ -16,10 +16,41 @@ from typing import Any, Protocol
 from hybrid.asgi.types import App, Message, Scope
 from hybrid.errors import ClientGone
 from hybrid.http.request import Request
-from hybrid.http1.response import LARGE, Response
+from hybrid.http1.response import LARGE, Prefixes, Response
 
 DISCONNECT = "http.disconnect"
 _TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
+
+
+class RequestCycle(Protocol):
+    """What a connection needs of the call of an application, be it a Cycle or something that behaves like one."""
+
+    request: Request
+    response: Response
+    task: asyncio.Task[None] | None
+    cell: int
+    """The connection's: where the request stands in the scoreboard."""
+    started: float
+    """The connection's: monotonic seconds."""
+    body_is_complete: bool
+    buffered: int
+    has_left: bool
+    is_held: bool
+
+    @property
+    def holds_head(self) -> bool:
+        """There is a head that `release_head()` would send."""
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Those of the response, for the access log."""
+
+    async def run(self, scope: Scope, /) -> None: ...
+    def feed(self, content: bytes, *, is_complete: bool) -> None: ...
+    def disconnect(self) -> None: ...
+    def leave(self) -> None: ...
+    def cancel(self) -> None: ...
+    def release_head(self) -> None: ...
 
 
 class Connection(Protocol):
@@ -44,16 +75,16 @@ class Connection(Protocol):
     def took_body(self) -> None:
         """The application has taken what was buffered."""
 
-    def complete(self, cycle: Cycle, data: bytes, /) -> None:
+    def complete(self, cycle: RequestCycle, data: bytes, /) -> None:
         """Send the last bytes of the response; the connection is free for the next request."""
 
-    def on_broken(self, cycle: Cycle, /) -> None:
+    def on_broken(self, cycle: RequestCycle, /) -> None:
         """The response cannot be completed: close so that the client notices."""
 
-    def on_ended(self, cycle: Cycle, /) -> None:
+    def on_ended(self, cycle: RequestCycle, /) -> None:
         """The application has returned or raised: nothing of it runs any more."""
 
-    def report(self, cycle: Cycle, what: str, error: BaseException | None, /) -> None:
+    def report(self, cycle: RequestCycle, what: str, error: BaseException | None, /) -> None:
         """Log a failure of the application."""
 
 
@@ -65,6 +96,7 @@ class Cycle:
         "_chunks",
         "_connection",
         "_has_started",
+        "_headers",
         "_is_delivered",
         "_waiters",
         "body_is_complete",
@@ -81,15 +113,16 @@ class Cycle:
     )
 
     def __init__(
-        self, app: App, request: Request, response: Response, connection: Connection, *, has_body: bool
+        self, app: App, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
     ) -> None:
         self._app = app
         self.request = request
-        self.response = response
+        self.response = Response(request, prefixes)
         self._connection = connection
         self._chunks: list[bytes] | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
         self._has_started = False
+        self._headers: Any = ()
         self._is_delivered = False  # the application has been given the end of the body
         self.body_is_complete = not has_body
         self.buffered = 0
@@ -180,6 +213,7 @@ class Cycle:
             headers = message.get("headers", ())
             response.start(message["status"], headers)
             self._has_started = True
+            self._headers = headers
             for header in headers if isinstance(headers, list) else ():
                 if header[1][:17] == b"text/event-stream":  # its reader waits for the head, not for the first event
                     self.release_head()
@@ -226,6 +260,11 @@ class Cycle:
     @property
     def holds_head(self) -> bool:
         return self._has_started and not self.response.head_sent
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        headers = self._headers
+        return [(name.lower(), value) for name, value in headers] if isinstance(headers, (list, tuple)) else []
 
     # -- inside -----------------------------------------------------------------------------------
 

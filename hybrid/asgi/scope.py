@@ -67,7 +67,9 @@ class Scopes:
             scope["client"] = request.client
             scope["server"] = request.server
         if request.root_path:
-            scope["path"], scope["root_path"] = mounted(text, request.root_path, is_stripped=self._is_stripped)
+            scope["path"], scope["root_path"] = mounted(
+                text, request.root_path.rstrip("/"), is_stripped=self._is_stripped
+            )
         if self._extensions:
             scope["extensions"] = {name: {} for name in self._extensions}
         return scope

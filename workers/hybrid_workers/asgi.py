@@ -13,14 +13,18 @@ from enum import IntEnum
 from time import monotonic
 from typing import Any, cast
 
-from hybrid.asgi import App, Lifespan, single_callable
+from hybrid.asgi import App, Lifespan, Receive, Scope, Send, single_callable
 from hybrid.contract import Draining, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.errors import HybridError, SettingsError
 from hybrid.logs import open_access_log
+from hybrid.wsgi import App as WsgiApp
+from hybrid.wsgi import Environs, ErrorsStream
 from hybrid_workers.asgi_accept import Acceptor
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_sweeper import Sweeper
+from hybrid_workers.bridge import Bridge
+from hybrid_workers.wsgi_service import raw_sink
 
 
 class Stop(IntEnum):
@@ -58,12 +62,18 @@ class AsgiWorker:
         context, settings = self._context, self._settings
         loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        loop.set_default_executor(ThreadPoolExecutor(settings.sync_threads, thread_name_prefix="hybrid-sync"))
-        app = cast("App", context.app)  # child.py has found out that it is one
-        if context.interface == "asgi2":
-            app = single_callable(cast("Any", app))
-        self._limit_anyio()
-        self._lifespan = Lifespan(app, settings.lifespan, context.log)
+        pool = ThreadPoolExecutor(settings.sync_threads, thread_name_prefix="hybrid-sync")
+        loop.set_default_executor(pool)
+        app: App | Bridge
+        if context.interface == "wsgi":
+            app = self._bridge(cast("WsgiApp", context.app), pool)
+            self._lifespan = Lifespan(_no_lifespan, "off", context.log)
+        else:
+            app = cast("App", context.app)  # child.py has found out that it is one
+            if context.interface == "asgi2":
+                app = single_callable(cast("Any", app))
+            self._limit_anyio()
+            self._lifespan = Lifespan(app, settings.lifespan, context.log)
         await self._lifespan.startup()
         self._service = Service(
             context,
@@ -73,6 +83,17 @@ class AsgiWorker:
             state=self._lifespan.state,
             access=open_access_log(settings.accesslog, settings.access_log_format),
         )
+
+    def _bridge(self, app: WsgiApp, pool: ThreadPoolExecutor) -> Bridge:
+        context, settings = self._context, self._settings
+        environs = Environs(
+            errors=ErrorsStream(raw_sink(context.log)),
+            is_multithread=True,
+            is_multiprocess=context.pool_size > 1,
+            root_path=settings.root_path,
+            is_root_stripped=settings.root_path_mode == "stripped",
+        )
+        return Bridge(app, environs=environs, pool=pool, body_buffer=settings.body_buffer)
 
     def _limit_anyio(self) -> None:
         """Frameworks over anyio run synchronous code in its threads, 40 at most unless told otherwise."""
@@ -203,3 +224,7 @@ def new_loop(wanted: str) -> asyncio.AbstractEventLoop:
         else:
             return cast("asyncio.AbstractEventLoop", uvloop.new_event_loop())
     return asyncio.new_event_loop()
+
+
+async def _no_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """WSGI has nothing like it."""

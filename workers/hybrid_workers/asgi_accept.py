@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -78,7 +79,7 @@ class Acceptor:
                 self._pause()
                 self._loop.call_later(BACK_OFF_S, self.resume)
                 return
-            self.adopt(sock, _peer(sock, address))
+            self.adopt(sock, self._peer(sock, address))
 
     def adopt(self, sock: socket.socket, peer: Peer, data: bytes = b"") -> None:
         """Serve a connected socket, which becomes ours. `data` is what was read from it already."""
@@ -105,9 +106,9 @@ class Acceptor:
         if self._is_stopped:
             connection.stop()
 
-
-def _peer(sock: socket.socket, address: Any) -> Peer:
-    local = sock.getsockname()
-    if sock.family == socket.AF_UNIX:
-        return Peer(client=None, server=(local if isinstance(local, str) else local.decode("utf-8", "replace"), None))
-    return Peer(client=(address[0], address[1]), server=(local[0], local[1]))
+    def _peer(self, sock: socket.socket, address: Any) -> Peer:
+        local = sock.getsockname()
+        rules = self._service.rules
+        if sock.family == socket.AF_UNIX:
+            return rules.meet(None, (local if isinstance(local, str) else os.fsdecode(local), None))
+        return rules.meet((address[0], address[1]), (local[0], local[1]))

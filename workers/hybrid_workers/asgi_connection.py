@@ -17,9 +17,10 @@ import struct
 from time import monotonic
 from typing import cast
 
-from hybrid.asgi import Cycle
+from hybrid.asgi import RequestCycle
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
+from hybrid.http.proxies import introduce
 from hybrid.http.request import Request
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import CONTINUE, refusal
@@ -82,7 +83,7 @@ class HttpConnection(asyncio.Protocol):
         self.peer = peer
         self.label = peer.label
         self.receiver = Receiver(service.parser, service.limits)
-        self.cycle: Cycle | None = None
+        self.cycle: RequestCycle | None = None
         self.phase = Phase.FIRST_BYTE
         self.since = monotonic()
         self.is_writable = True
@@ -95,7 +96,7 @@ class HttpConnection(asyncio.Protocol):
         """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
-        self._template = service.scopes.template(peer, service.root_path)
+        self._template = service.scopes.template(peer, service.rules.root_path)
         self._is_reading = True
         self._drainers: list[asyncio.Future[None]] | None = None
         self._drained = 0
@@ -165,16 +166,19 @@ class HttpConnection(asyncio.Protocol):
         """Call the application with a request whose head is complete."""
         service = self.service
         receiver = self.receiver
-        self.peer.introduce(request, service.root_path)
-        if request.upgrade == b"websocket":
+        try:
+            introduce(request, self.peer, service.rules)
+        except ProtocolError as error:
+            self._refuse(error)
+            return
+        if request.upgrade == b"websocket" and service.speaks_websocket:
             self._upgrade(request)
             return
-        response = Response(request, service.prefixes)
         self.phase = _SERVING
-        if service.is_closing_each:
-            response.keep_alive = False
         has_body = receiver.body is not None
-        self.cycle = cycle = Cycle(service.app, request, response, self, has_body=has_body)
+        self.cycle = cycle = service.new_cycle(request, service.prefixes, self, has_body=has_body)
+        if service.is_closing_each:
+            cycle.response.keep_alive = False
         cycle.started = now = monotonic()
         if has_body:
             self._begin_body(cycle, now)
@@ -195,13 +199,14 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(error)
             return
         self.flush()
+        self.flush()
         session = WebSocketSession(service, self.transport, request, opening)
         self.transport.set_protocol(session)
         service.connections.discard(self)
         self.phase = Phase.CLOSED
         session.begin(service.scopes.http(self._template, request), self.label, self.receiver.buffer)
 
-    def _begin_body(self, cycle: Cycle, now: float) -> None:
+    def _begin_body(self, cycle: RequestCycle, now: float) -> None:
         """Note where the body stands, and hand over what came with the head."""
         receiver = self.receiver
         self.body_last = now
@@ -262,7 +267,7 @@ class HttpConnection(asyncio.Protocol):
         if self.service.access is not None:
             self._log(cycle, error.status)
 
-    def _answer_busy(self, cycle: Cycle) -> None:
+    def _answer_busy(self, cycle: RequestCycle) -> None:
         """503: as many requests are under way as --limit-concurrency allows."""
         response = cycle.response
         response.start(503, [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")])
@@ -307,7 +312,7 @@ class HttpConnection(asyncio.Protocol):
         if not self._is_reading:
             self._resume_reading()
 
-    def complete(self, cycle: Cycle, data: bytes) -> None:
+    def complete(self, cycle: RequestCycle, data: bytes) -> None:
         service = self.service
         response = cycle.response
         service.answered += 1
@@ -340,19 +345,19 @@ class HttpConnection(asyncio.Protocol):
         else:
             self._close()
 
-    def on_broken(self, cycle: Cycle) -> None:
+    def on_broken(self, cycle: RequestCycle) -> None:
         if self.cycle is cycle:
             self.cycle = None
             if self.service.access is not None:
                 self._log(cycle, cycle.response.status)
             self._break(cycle)
 
-    def on_ended(self, cycle: Cycle) -> None:
+    def on_ended(self, cycle: RequestCycle) -> None:
         service = self.service
         service.row.end(cycle.cell)
         service.running.discard(cycle)
 
-    def report(self, cycle: Cycle, what: str, error: BaseException | None) -> None:
+    def report(self, cycle: RequestCycle, what: str, error: BaseException | None) -> None:
         request = cycle.request
         self.service.log.error(
             "%s: %s %s client=%s",
@@ -413,7 +418,7 @@ class HttpConnection(asyncio.Protocol):
         self.since = monotonic()
         self.transport.close()
 
-    def _break(self, cycle: Cycle) -> None:
+    def _break(self, cycle: RequestCycle) -> None:
         """End an incomplete response so that it cannot be taken for a complete one.
 
         Missing chunks or octets are seen by the client; where only the end of the connection ends the content,
@@ -515,7 +520,7 @@ class HttpConnection(asyncio.Protocol):
         self.body_last += seconds
         self._stalled_since += seconds
 
-    def _log(self, cycle: Cycle, status: int) -> None:
+    def _log(self, cycle: RequestCycle, status: int) -> None:
         access = self.service.access
         assert access is not None
         client = cycle.request.client
@@ -525,6 +530,7 @@ class HttpConnection(asyncio.Protocol):
             cycle.response.bytes_sent,
             monotonic() - cycle.started,
             client[0] if client else "",
+            cycle.headers if access.needs_response_headers else None,
         )
 
 

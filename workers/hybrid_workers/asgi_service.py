@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import random
 import sys
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from hybrid.asgi import App, Scopes
-from hybrid.contract import WorkerContext
+from hybrid.asgi import App, Connection, Cycle, RequestCycle, Scopes
+from hybrid.contract import Retire, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
+from hybrid.http.proxies import ProxyRules
 from hybrid.http.request import Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
@@ -25,10 +28,14 @@ from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
 from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import patience
+from hybrid_workers.bridge import Bridge
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
     from hybrid_workers.asgi_websocket import WebSocketSession
+
+
+_NEVER: Final = 1 << 62
 
 
 class Call(Protocol):
@@ -45,6 +52,14 @@ class Call(Protocol):
         """End it: the worker stops."""
 
 
+class NewCycle(Protocol):
+    """Makes the cycle of one request."""
+
+    def __call__(
+        self, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
+    ) -> RequestCycle: ...
+
+
 class Service:
     """One per worker."""
 
@@ -53,6 +68,7 @@ class Service:
         "access",
         "answered",
         "app",
+        "channel",
         "connections",
         "context",
         "deadlines",
@@ -62,22 +78,25 @@ class Service:
         "limits",
         "log",
         "loop",
+        "new_cycle",
         "on_connection_closed",
         "outbox",
         "parser",
         "patience",
         "prefixes",
-        "root_path",
+        "retires_at",
         "row",
+        "rules",
         "running",
         "scopes",
         "settings",
+        "speaks_websocket",
     )
 
     def __init__(
         self,
         context: WorkerContext,
-        app: App,
+        app: App | Bridge,
         loop: asyncio.AbstractEventLoop,
         *,
         app_context: contextvars.Context,
@@ -86,7 +105,6 @@ class Service:
     ) -> None:
         """`app_context` is what each request's own context is copied from, `state` its namespace likewise."""
         self.settings = settings = context.settings
-        self.app = app
         self.loop = loop
         self.context = app_context
         self.log: logging.Logger = context.log
@@ -95,11 +113,24 @@ class Service:
         self.limits = Limits.from_settings(settings)
         self.deadlines = Deadlines.from_settings(settings)
         self.patience = patience(self.deadlines)
-        self.limit_concurrency = settings.limit_concurrency or 1 << 62
+        self.limit_concurrency = settings.limit_concurrency or _NEVER
         self.parser = HeadParser(HttptoolsFields() if settings.http != "h11" else H11Fields(), self.limits)
         self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
-        self.root_path = settings.root_path.rstrip("/")
-        self.scopes = Scopes(state=state, is_stripped=settings.root_path_mode == "stripped")
+        self.rules = ProxyRules(settings, context.log.warning)
+        self.scopes: Scopes | Bridge
+        self.new_cycle: NewCycle
+        self.speaks_websocket = not isinstance(app, Bridge)
+        if isinstance(app, Bridge):
+            self.scopes = app
+            self.new_cycle = app.cycle
+        else:
+            self.app = app
+            self.scopes = Scopes(state=state, is_stripped=settings.root_path_mode == "stripped")
+            self.new_cycle = partial(Cycle, app)
+        self.channel = context.channel
+        self.retires_at = _NEVER
+        if settings.max_requests:
+            self.retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
         self.outbox = Outbox(loop, app_context)
         self.connections: set[HttpConnection | WebSocketSession] = set()
         self.running: set[Call] = set()
@@ -140,6 +171,10 @@ class Service:
             self.prefixes.refresh(None)
         if self.access is not None:
             self.access.flush()
+        if self.answered >= self.retires_at:
+            self.retires_at = _NEVER
+            self.log.info("Autorestarting worker after current request. requests=%d", self.answered)
+            self.channel.send(Retire("max_requests"))
 
 
 def _nothing() -> None:

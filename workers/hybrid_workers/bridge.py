@@ -1,0 +1,281 @@
+"""A WSGI application in an asgi worker: each call in a thread of the worker's pool.
+
+A `BridgeCycle` stands where an ASGI request's `Cycle` stands, so connections, deadlines and draining know
+nothing of it. In the thread, `hybrid.wsgi` keeps PEP 3333 as it does for every WSGI worker; between thread
+and loop go only bytes: content for wsgi.input one way, framed pieces of the response the other. Both ways
+are bounded, and whoever is ahead waits: the thread by blocking, the client by not being read.
+
+A plain response costs one hand-over in each direction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+from hybrid.asgi import Connection
+from hybrid.errors import ClientGone
+from hybrid.http.peer import Peer
+from hybrid.http.request import Request
+from hybrid.http1.response import Prefixes
+from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
+
+HIGH_WATER = 64 * 1024
+"""Bytes that the thread may be ahead of the connection."""
+
+
+class Bridge:
+    """The application with its threads; one per worker. Makes cycles as the service asks for them."""
+
+    def __init__(self, app: App, *, environs: Environs, pool: ThreadPoolExecutor, body_buffer: int) -> None:
+        """`body_buffer`: how much of a body is read before a thread is taken for the request."""
+        self.app = app
+        self.pool = pool
+        self.body_buffer = min(body_buffer, HIGH_WATER)
+        self._environs = environs
+
+    def template(self, peer: Peer, root_path: str) -> Environ:
+        return self._environs.template(peer)
+
+    def http(self, template: Environ, request: Request) -> Environ:
+        return self._environs.of(request, template)
+
+    def cycle(self, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool) -> BridgeCycle:
+        return BridgeCycle(self, request, prefixes, connection, has_body=has_body)
+
+
+class BridgeCycle:
+    """One request of a WSGI application. See hybrid.asgi.Cycle for what the connection expects of it.
+
+    `_lock` guards what both sides touch: `_pieces`, `_ahead`, `_chunks`, `buffered`, `_is_signalled` and the flags.
+    """
+
+    holds_head = False
+    """A WSGI response's head goes out with its first content, never before: PEP 3333."""
+
+    def __init__(
+        self, bridge: Bridge, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
+    ) -> None:
+        self._exchange = Exchange(request, prefixes, self._push)
+        self.request = request
+        self.response = self._exchange.response
+        self.body_is_complete = not has_body
+        self.buffered = 0
+        self.is_disconnected = False
+        self.is_cancelled = False
+        self.has_left = False
+        self.is_held = False
+        self.task: asyncio.Task[None] | None = None
+        self.cell = -1
+        self.started = 0.0
+        self._bridge = bridge
+        self._connection = connection
+        self._lock = threading.Condition()
+        self._chunks: list[bytes] = []
+        self._pieces: deque[Piece] = deque()
+        self._ahead = 0
+        self._is_last = False  # the last piece is among _pieces
+        self._is_over = False  # the thread is through
+        self._is_broken = False
+        self._is_signalled = False
+        self._signal: asyncio.Future[None] | None = None
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return self._exchange.header_bytes()
+
+    # -- in the loop ------------------------------------------------------------------------------
+
+    async def run(self, environ: Environ) -> None:
+        """Have the application called, and write what it answers. Never raises."""
+        connection = self._connection
+        try:
+            if not self.request.expects_continue:
+                while (
+                    not self.body_is_complete and self.buffered < self._bridge.body_buffer and not self.is_disconnected
+                ):
+                    await self._signalled()
+            if not self.is_disconnected:
+                environ["wsgi.early_hints"] = self._exchange.early_hints
+                self._attach_body(environ)
+                self._bridge.pool.submit(contextvars.copy_context().run, self._work, environ)
+                await self._relay()
+        except asyncio.CancelledError:
+            self.disconnect()
+            connection.on_broken(self)
+        finally:
+            connection.on_ended(self)
+
+    async def _relay(self) -> None:
+        """Write what the thread makes until it is through."""
+        connection = self._connection
+        is_out = False
+        while True:
+            with self._lock:
+                pieces = list(self._pieces)
+                self._pieces.clear()
+                self._ahead = 0
+                is_last, is_over = self._is_last, self._is_over
+                self._lock.notify_all()
+            if not self.is_disconnected and not is_out:
+                for at, piece in enumerate(pieces, 1):
+                    if is_last and at == len(pieces):
+                        is_out = True
+                        if isinstance(piece, tuple):
+                            connection.writelines(piece)
+                            piece = b""
+                        connection.complete(self, piece)
+                    elif isinstance(piece, tuple):
+                        connection.writelines(piece)
+                    elif piece:
+                        connection.write(piece)
+            if is_over:
+                break
+            if not connection.is_writable and not is_out:
+                await connection.drain()
+            else:
+                await self._signalled()
+        if not is_out and not self.is_disconnected:
+            connection.on_broken(self)
+
+    def _attach_body(self, environ: Environ) -> None:
+        content = b"".join(self._chunks)
+        self._chunks = []
+        self.buffered = 0
+        if content:
+            self._connection.took_body()
+        if not self.body_is_complete:
+            environ["wsgi.input"] = Input(content, self._pull)
+        elif content:
+            environ["wsgi.input"] = Input(content)
+
+    async def _signalled(self) -> None:
+        """Until something has changed since the last time."""
+        with self._lock:
+            if not self._is_signalled:
+                self._signal = self._connection.loop.create_future()
+        if self._signal is not None:
+            await self._signal
+            self._signal = None
+        with self._lock:
+            self._is_signalled = False
+
+    def _on_signal(self) -> None:
+        if self._signal is not None and not self._signal.done():
+            self._signal.set_result(None)
+
+    def feed(self, content: bytes, *, is_complete: bool) -> None:
+        with self._lock:
+            if content:
+                self._chunks.append(content)
+                self.buffered += len(content)
+            if is_complete:
+                self.body_is_complete = True
+            self._is_signalled = True
+            self._lock.notify_all()
+        self._on_signal()
+
+    def disconnect(self) -> None:
+        with self._lock:
+            self.is_disconnected = True
+            self._is_signalled = True
+            self._lock.notify_all()
+        self._on_signal()
+
+    def leave(self) -> None:
+        """There is nobody in a WSGI application who could listen."""
+        self.has_left = True
+
+    def cancel(self) -> None:
+        """A thread cannot be cancelled: let go of it, and end it where it next writes or reads."""
+        self.is_cancelled = True
+        if self.task is not None:
+            self.task.cancel("the worker is stopping")
+
+    def release_head(self) -> None:
+        """Never: see `holds_head`."""
+
+    # -- in the thread ----------------------------------------------------------------------------
+
+    def _work(self, environ: Environ) -> None:
+        exchange = self._exchange
+        response = self.response
+        try:
+            piece = exchange.open(self._bridge.app, environ)
+            while not response.is_complete:
+                self._push(piece)
+                piece = exchange.advance()
+            self._finish(piece, is_over=exchange.closer is None)
+        except ClientGone:
+            pass
+        except BaseException as error:  # SystemExit too: an application does not end the worker
+            self._failed(error)
+        finally:
+            self._close()
+
+    def _failed(self, error: BaseException) -> None:
+        if not isinstance(error, BrokenBody):
+            self._connection.report(self, "exception in the application", error)
+        if not self.response.is_complete:
+            answer = self._exchange.fail(error)
+            if answer is not None:
+                self._finish(answer, is_over=False)
+
+    def _close(self) -> None:
+        if self._is_over:
+            return
+        try:
+            self._exchange.close()
+        except BaseException as error:
+            self._connection.report(self, "exception in close() of the application's iterable", error)
+        with self._lock:
+            self._is_over = True
+            self._notify_loop()
+
+    def _push(self, piece: Piece) -> None:
+        """Hand a piece of the response over; waits while the client is behind. Raises ClientGone."""
+        with self._lock:
+            while self._ahead >= HIGH_WATER and not self.is_disconnected:
+                self._lock.wait()
+            if self.is_disconnected:
+                raise ClientGone("the client closed the connection")
+            self._pieces.append(piece)
+            self._ahead += len(piece) if isinstance(piece, bytes) else sum(map(len, piece))
+            self._notify_loop()
+
+    def _finish(self, piece: Piece, *, is_over: bool) -> None:
+        with self._lock:
+            self._pieces.append(piece)
+            self._is_last = True
+            self._is_over = is_over
+            self._notify_loop()
+
+    def _pull(self) -> bytes:
+        """The next content for wsgi.input; waits for it. Raises BrokenBody."""
+        loop = self._connection.loop
+        with self._lock:
+            if not self._chunks and not self.body_is_complete and not self.is_disconnected:
+                loop.call_soon_threadsafe(self._connection.want_body)
+            while not self._chunks and not self.body_is_complete and not self.is_disconnected:
+                self._lock.wait()
+            if self._chunks:
+                content = b"".join(self._chunks)
+                self._chunks = []
+                self.buffered = 0
+                loop.call_soon_threadsafe(self._connection.took_body)
+                return content
+            if self.body_is_complete:
+                return b""
+        raise BrokenBody("the client closed the connection before the end of the request body")
+
+    def _notify_loop(self) -> None:
+        """With the lock held. One wake-up, however much there is."""
+        if not self._is_signalled:
+            self._is_signalled = True
+            try:
+                self._connection.loop.call_soon_threadsafe(self._on_signal)
+            except RuntimeError:  # the loop is closed: the worker did not wait for this thread
+                pass
