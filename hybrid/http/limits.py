@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hybrid.settings import Settings
+if TYPE_CHECKING:
+    from hybrid.settings import Settings
 
 _UNLIMITED = 1 << 63
 """More than any length that is let through anyway: Content-Length and chunk sizes are below it."""

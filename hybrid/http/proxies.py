@@ -11,6 +11,7 @@ unless told. So what is not universally set by proxies (host, port, prefix) is b
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from hybrid.errors import ProtocolError, SettingsError
@@ -21,7 +22,9 @@ from hybrid.http.names import Field, meaning_of
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http.trust import TrustedPeers
-from hybrid.settings import Settings
+
+if TYPE_CHECKING:
+    from hybrid.settings import Settings
 
 _BELIEVABLE = frozenset({"for", "proto", "host", "port", "prefix"})
 _MOST_NOTICES = 16

@@ -356,7 +356,9 @@ class Response:
                             date = True
                         case _Special.SERVER:
                             server = True
-                elif len(_LINES) < _MOST and len(line) <= 256:
+                elif len(line) <= 256:
+                    if len(_LINES) >= _MOST:
+                        _LINES.clear()  # full of values that never come back: begin anew
                     _LINES[(header[0], header[1])] = line  # type: ignore[index]  # both bytes or both str
             lines.append(line)
         prefixes = self._prefixes
@@ -364,15 +366,15 @@ class Response:
             prefixes.without(self._status, date=date, server=server) if date or server else prefixes.of(self._status)
         )
 
-        if has_no_content(code) or request.method == "HEAD":
+        if code == 205:  # must not have content, yet is framed like one that has: RFC 9110 section 15.3.6
             self.has_body = False
-            if length >= 0 and code not in (204, 205):
+            lines.append(b"content-length: 0\r\n")
+        elif has_no_content(code) or request.method == "HEAD":
+            self.has_body = False
+            if length >= 0 and code != 204:
                 lines.append(b"content-length: %d\r\n" % length)
             elif request.method == "HEAD" and not has_no_content(code) and not more and size:
                 lines.append(b"content-length: %d\r\n" % size)
-        elif code == 205:  # must not have content, yet is framed like one that has: RFC 9110 section 15.3.6
-            self.has_body = False
-            lines.append(b"content-length: 0\r\n")
         else:
             if length < 0 and not more:
                 length = size
