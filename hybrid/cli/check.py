@@ -11,6 +11,7 @@ import click
 
 import hybrid
 from hybrid.cli.command import SettingsCommand, enter_folder, require_app
+from hybrid.cli.options import parse_command_line
 from hybrid.contract import loader, registry
 from hybrid.contract.interface import Detected, choose_worker, interface_of
 from hybrid.errors import AppLoadError
@@ -22,9 +23,11 @@ NEED_NOTHING = ("sync", "gthread", "asgi")
 
 def check(values: dict[str, object]) -> int:
     """Print what was found; the exit code. Raises SettingsError or AppLoadError."""
-    resolved = resolve(values)
+    resolved = resolve(values, parse=parse_command_line)
     for warning in resolved.warnings:
         click.echo(f"hybrid: warning: {warning}", err=True)
+    for note in resolved.notes:
+        click.echo(f"hybrid: {note}", err=True)
     for name, text in findings(resolved.settings):
         click.echo(f"{name + ':':<14}{text}")
     return 0
@@ -89,7 +92,7 @@ def _chosen(setting: str, first: str, fallback: str) -> str:
 
 def check_config(values: dict[str, object], *, is_printed: bool) -> int:
     """What --check-config and --print-config do; the exit code: 0 or, whatever is wrong, 1, as in gunicorn."""
-    resolved = resolve(values)
+    resolved = resolve(values, parse=parse_command_line)
     if is_printed:
         from hybrid.cli.config import shown
         from hybrid.settings import TABLE

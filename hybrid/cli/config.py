@@ -5,15 +5,17 @@ from __future__ import annotations
 import click
 
 from hybrid.cli.command import SettingsCommand
+from hybrid.cli.options import parse_command_line
 from hybrid.settings import TABLE, Resolved, resolve
 from hybrid.settings.entry import GROUPS
+from hybrid.settings.kinds import Opaque
 
 SECRET = ("keyfile_password",)
 
 
 def config(values: dict[str, object], changed: bool = False) -> int:
     """Print them by subject; the exit code. With `changed` only those that are not at their default."""
-    resolved = resolve(values)
+    resolved = resolve(values, parse=parse_command_line)
     for line in lines(resolved, is_changed_only=changed):
         click.echo(line)
     for warning in resolved.warnings:
@@ -41,6 +43,8 @@ def shown(name: str, value: object) -> str:
         return '"***"'
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Opaque):
+        return repr(value.value) if value else "none"
     if isinstance(value, tuple):
         return "[" + ", ".join(_quoted(item) for item in value) + "]"
     if isinstance(value, float):

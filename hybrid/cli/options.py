@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
 from hybrid.settings import TABLE
 from hybrid.settings.entry import GROUPS, Entry
+from hybrid.settings.foreign import FOREIGN, Foreign
 
 OTHER = "Other"
 
@@ -18,7 +19,7 @@ class SettingOption(click.Option):
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        is_flag = "/" in entry.flags[0]
+        is_flag = any("/" in flag for flag in entry.flags)
         # Given as None it would not mean "none": the value would become optional.
         bare: dict[str, Any] = {"flag_value": entry.bare} if entry.bare else {}
         super().__init__(
@@ -33,9 +34,47 @@ class SettingOption(click.Option):
         )
 
 
+class ForeignOption(click.Option):
+    """An option of another server that is no setting here: accepted, and explained by the settings. Not in any help."""
+
+    def __init__(self, foreign: Foreign) -> None:
+        super().__init__(
+            [*foreign.flags, foreign.name],
+            default=None,
+            multiple=foreign.is_list,
+            is_flag=foreign.is_flag,
+            type=click.BOOL if foreign.is_flag else click.STRING,
+            hidden=True,
+        )
+
+
 def setting_options() -> list[click.Parameter]:
-    """One option for each setting that has a flag."""
-    return [SettingOption(entry) for entry in TABLE if entry.flags]
+    """One option for each setting that has a flag, and those of other servers."""
+    own = [SettingOption(entry) for entry in TABLE if entry.flags]
+    taken = {name for option in own for name in (option.name, *option.opts)}
+    others = [ForeignOption(foreign) for foreign in FOREIGN if foreign.flags]
+    return [*own, *(option for option in others if taken.isdisjoint((option.name, *option.opts)))]
+
+
+def parse_command_line(args: Sequence[str]) -> dict[str, object]:
+    """The options in such a list that are settings, by name; the help and the application in it are left out.
+
+    For command lines that are not the process's own. Raises ValueError with a message.
+    """
+    parameters = [*setting_options(), click.Argument(["app"], nargs=-1), *(_switch(name) for name in _NOT_SETTINGS)]
+    command = click.Command("hybrid", params=parameters, add_help_option=False)
+    try:
+        context = command.make_context("hybrid", list(args))
+    except click.ClickException as error:
+        raise ValueError(error.format_message()) from error
+    return {name: value for name, value in context.params.items() if name != "app" and name not in _NOT_SETTINGS}
+
+
+_NOT_SETTINGS = {"own_check_config": "--check-config", "own_print_config": "--print-config"}
+
+
+def _switch(name: str) -> click.Option:
+    return click.Option([_NOT_SETTINGS[name], name], is_flag=True)
 
 
 def write_help(formatter: click.HelpFormatter, parameters: Iterable[click.Parameter], *, is_full: bool) -> None:

@@ -8,6 +8,7 @@ import click
 
 from hybrid import logs
 from hybrid.cli.command import SettingsCommand, enter_folder, require_app
+from hybrid.cli.options import parse_command_line
 from hybrid.settings import Settings, resolve, start_folder
 
 ABOUT = (
@@ -26,17 +27,18 @@ def run(values: dict[str, object], check_config: bool = False, print_config: boo
     environ = dict(os.environ)
 
     def load_settings() -> Settings:
-        resolved = resolve(values, environ, cwd)
+        resolved = resolve(values, environ, cwd, parse=parse_command_line)
         require_app(resolved.settings)
         enter_folder(resolved.settings)
         for warning in resolved.warnings:
             logs.error_log.warning("%s", warning)
+        for note in resolved.notes:
+            logs.error_log.info("%s", note)
         return resolved.settings
 
     # Not at the top: `hybrid check` and `--help` have no use for them.
-    from hybrid_workers.child import run_worker
-
     from hybrid.arbiter import run_arbiter
+    from hybrid_workers.child import run_worker
 
     return run_arbiter(load_settings, run_worker)
 

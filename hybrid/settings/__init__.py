@@ -1,6 +1,6 @@
 """The settings: one table, from which the command line, files, environment and documentation derive."""
 
-from hybrid.settings.layer import Origin
+from hybrid.settings.given import Origin
 from hybrid.settings.model import TABLE, Settings
 from hybrid.settings.resolve import Resolved, resolve, start_folder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from hybrid.settings.entry import GROUPS, Entry
+from hybrid.settings.kinds import Opaque
 from hybrid.settings.model import TABLE
 
 HEAD = """\
@@ -60,6 +61,8 @@ def _section(entry: Entry) -> str:
 def _default(entry: Entry) -> str:
     if entry.shown_default:
         return entry.shown_default
+    if isinstance(entry.default, Opaque):
+        return "none"
     if isinstance(entry.default, bool):
         return "`true`" if entry.default else "`false`"
     if entry.default in ("", ()):

@@ -100,6 +100,8 @@ def entries(settings: type) -> tuple[Entry, ...]:
     """The table that the fields of the settings dataclass make, in their order."""
     table = []
     for field in dataclasses.fields(settings):
+        if KEY not in field.metadata:  # no setting, but something that travels with them
+            continue
         draft: _Draft = field.metadata[KEY]
         flags = draft.flags if draft.flags is not None else ("--" + field.name.replace("_", "-"),)
         table.append(

@@ -10,15 +10,18 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from types import CodeType
+from types import CodeType, ModuleType
 
 from hybrid.errors import SettingsError
-from hybrid.settings.layer import Layer, Origin, from_python, from_toml
+from hybrid.settings.given import Origin
+from hybrid.settings.layer import Layer, from_python, from_toml
 
 TOML_NAME = "hybrid.toml"
 PYTHON_NAME = "gunicorn.conf.py"
 PROJECT_NAME = "pyproject.toml"
 PROJECT_TABLE = "tool.hybrid"
+MODULE = "__config__"
+"""What a Python settings file is called as a module."""
 
 
 def find_file(cwd: str) -> tuple[str, str]:
@@ -141,12 +144,16 @@ def _python_file(path: str, name: str, cwd: str) -> Layer:
     It is executed anew each time, so that a reload sees what was changed in it.
     """
     source = _read(path, name)
-    namespace: dict[str, object] = {"__file__": path, "__name__": "__config__"}
+    # A module that can be found by its name: dataclasses, pickles and the classes of a logging configuration need it.
+    module = ModuleType(MODULE)
+    module.__file__ = path
+    namespace: dict[str, object] = vars(module)
+    sys.modules[MODULE] = module
     with _importing_from(cwd):
         try:
             code = compile(source, path, "exec", dont_inherit=True)
             exec(code, namespace)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             line = _line_of(error, path)
             where = f"{name}:{line}" if line else name
             message = error.msg if isinstance(error, SyntaxError) else error
@@ -158,10 +165,12 @@ def _python_file(path: str, name: str, cwd: str) -> Layer:
         if value is not None and not key.startswith("_")
     )
     values, warnings = from_python(pairs)
+    if not name.startswith("python:") and os.path.splitext(path)[1] not in (".py", ".pyc"):
+        warnings = (f"settings file {name} is read as Python; name it .py", *warnings)
     return Layer(values, warnings, namespace)
 
 
-def _line_of(error: Exception, path: str) -> int:
+def _line_of(error: BaseException, path: str) -> int:
     """The innermost line of this file in the error's traceback."""
     if isinstance(error, SyntaxError) and error.filename == path:
         return error.lineno or 0

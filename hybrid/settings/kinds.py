@@ -14,7 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Value: TypeAlias = "str | int | float | bool | tuple[str, ...]"
+Value: TypeAlias = "str | int | float | bool | tuple[str, ...] | Opaque"
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A value that only its user understands, such as a dictionary for Python's logging. False when there is none."""
+
+    value: object = None
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+NOTHING = Opaque()
 
 AUTO = "auto"
 """What the kind `workers` gives for "auto": the number is known only on the machine that runs it."""
@@ -167,6 +180,55 @@ def _pairs(value: object) -> tuple[str, ...]:
 
 
 PAIRS = Kind("KEY=VALUE", "KEY=VALUE, a list of them, or a table", _pairs, is_list=True)
+
+
+def _headers(value: object) -> tuple[str, ...]:
+    """`Name: value` each; a mapping, and uvicorn's pairs, come out the same."""
+    if isinstance(value, dict):
+        value = list(value.items())
+    if isinstance(value, (list, tuple)):
+        value = [": ".join(map(_text, item)) if isinstance(item, (list, tuple)) else item for item in value]
+    found = []
+    for item in _list(value, ""):
+        name, separator, text = item.partition(":")
+        if not separator or not _HEADER_NAME.fullmatch(name.strip()) or not _HEADER_VALUE.fullmatch(text.strip()):
+            raise ValueError
+        found.append(f"{name.strip()}: {text.strip()}")
+    return tuple(found)
+
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+HEADERS = Kind("NAME:VALUE", "`Name: value`, or a list of them", _headers, is_list=True)
+
+
+def _class(value: object) -> str:
+    """A class by its name; a class that a Python settings file names as such counts as its name."""
+    if isinstance(value, type):
+        return f"{value.__module__}.{value.__qualname__}"
+    if not isinstance(value, str):
+        raise ValueError
+    return value.strip()
+
+
+CLASS = Kind("CLASS", "the name of a class, such as package.module.Class", _class)
+
+
+def _mapping(value: object) -> Opaque:
+    if isinstance(value, Opaque):
+        return value
+    if isinstance(value, str):
+        import json
+
+        value = json.loads(value)
+    if not isinstance(value, dict):
+        raise ValueError
+    return Opaque(value)
+
+
+MAPPING = Kind("TABLE", "a dictionary", _mapping)
+SWITCH = Kind("true|false", "true or false", _flag)
 
 
 def choice(*choices: str, also: dict[object, str] | None = None, metavar: str = "") -> Kind:

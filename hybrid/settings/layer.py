@@ -11,30 +11,10 @@ from dataclasses import dataclass, field
 from types import ModuleType
 
 from hybrid.errors import SettingsError
+from hybrid.settings import foreign
 from hybrid.settings.entry import Entry
-from hybrid.settings.names import BY_NAME, BY_OTHER_NAME, did_you_mean, find, nearest
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a value came from: `kind` is default, file, environment or command line; `where` is the exact place."""
-
-    kind: str
-    where: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.where}" if self.where and self.kind != "file" else self.where or self.kind
-
-
-DEFAULT = Origin("default")
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One value as it was written, and where."""
-
-    value: object
-    origin: Origin
+from hybrid.settings.given import Given, Origin
+from hybrid.settings.names import BY_NAME, BY_OTHER_NAME, did_you_mean, find, nearest, normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +26,30 @@ class Layer:
     namespace: Mapping[str, object] = field(default_factory=dict)
 
 
-def command_line(values: Mapping[str, object]) -> Layer:
-    """The layer of the command line: values by setting name, None and () for options that were not given."""
-    return Layer(
-        {
-            name: Given(value, Origin("command line", BY_NAME[name].flag if BY_NAME[name].flags else "APP"))
-            for name, value in values.items()
-            if value is not None and value != ()
-        }
-    )
+def command_line(values: Mapping[str, object], kind: str = "command line", where: str = "") -> Layer:
+    """The layer of the command line: values by setting name, None and () for options that were not given.
+
+    Among them may be options of other servers, by the names that `foreign` gives them. Command lines are
+    also in variables, such as GUNICORN_CMD_ARGS: `kind` and `where` then say so.
+    """
+    own: dict[str, Given] = {}
+    others: dict[str, Given] = {}
+    for name, value in values.items():
+        if value is None or value == ():
+            continue
+        if name in foreign.BY_NAME:
+            flags = foreign.BY_NAME[name].flags
+            others[name] = Given(value, Origin(kind, where or flags[0].split("/")[0]))
+        else:
+            entry = BY_NAME[name]
+            own[name] = Given(value, Origin(kind, where or (entry.flag if entry.flags else "APP")))
+    return with_foreign(own, others)
+
+
+def with_foreign(own: Mapping[str, Given], others: Mapping[str, Given], warnings: Iterable[str] = ()) -> Layer:
+    """A layer of settings and of options of other servers; where both say something, the setting is meant."""
+    translated, explained = foreign.translate(others)
+    return Layer({**translated, **own}, (*warnings, *explained))
 
 
 PREFIX = "HYBRID_"
@@ -93,6 +88,26 @@ def own_environment(environ: Mapping[str, str]) -> Layer:
     return Layer(values, tuple(warnings))
 
 
+def uvicorn_environment(environ: Mapping[str, str]) -> Layer:
+    """The layer of the UVICORN_* variables: an option's name in capitals, as uvicorn reads them."""
+    own: dict[str, Given] = {}
+    others: dict[str, Given] = {}
+    warnings = []
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith("UVICORN_") or text == "":
+            continue
+        name = variable.removeprefix("UVICORN_").lower()
+        given = Given(text, Origin("environment", variable))
+        entry = find(name)
+        if name in foreign.BY_NAME:
+            others[name] = given
+        elif entry is not None:
+            own[entry.name] = given
+        else:
+            warnings.append(f"environment variable {variable} is ignored: there is no option {name!r}")
+    return with_foreign(own, others, warnings)
+
+
 def platform_environment(environ: Mapping[str, str], table: Iterable[Entry]) -> Layer:
     """The layer of the variables that hosting platforms set for any server: PORT, WEB_CONCURRENCY, ..."""
     values = {}
@@ -112,6 +127,8 @@ def from_toml(pairs: Iterable[tuple[str, object, Origin]], others: Iterable[str]
     values: dict[str, Given] = {}
     for name, value, origin in pairs:
         entry = find(name)
+        if entry is None and (other := foreign.IN_FILES.get(normal(name))) is not None:
+            raise SettingsError(f"{origin.where}: {name!r} is no setting here: {other.reason}")
         if entry is None:
             raise SettingsError(f"{origin.where}: there is no setting {name!r}{did_you_mean(name, others)}")
         if entry.name in values:
@@ -131,6 +148,8 @@ def from_python(pairs: Iterable[tuple[str, object, Origin]]) -> tuple[dict[str, 
     values: dict[str, Given] = {}
     warnings: list[str] = []
     for name, value, origin in pairs:
+        if name in foreign.IN_FILES:
+            warnings += foreign.translate({name: Given(value, origin)})[1]
         entry = BY_NAME.get(name) or BY_OTHER_NAME.get(name)
         if entry is None or isinstance(value, ModuleType):
             continue

@@ -6,10 +6,12 @@ gunicorn's where gunicorn has the setting. To add one, add a field here and run 
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from hybrid.settings import kinds
 from hybrid.settings.entry import entries, setting
+from hybrid.settings.hooks import NO_HOOKS, Hooks
 
 DEFAULT_ACCESS_LOG_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 
@@ -64,7 +66,11 @@ class Settings:
         shown_default="the current folder",
     )
     pythonpath: tuple[str, ...] = setting(
-        (), kinds.PATHS, "Application", "Folders to import from, separated by commas. Repeatable."
+        (),
+        kinds.PATHS,
+        "Application",
+        "Folders to import from, separated by commas. Repeatable.",
+        flags=("--pythonpath", "--app-dir"),
     )
     raw_env: tuple[str, ...] = setting(
         (),
@@ -89,7 +95,21 @@ class Settings:
         own=True,
     )
     lifespan: str = setting(
-        "auto", kinds.choice("auto", "on", "off"), "Application", "ASGI lifespan protocol.", own=True
+        "auto",
+        kinds.choice("auto", "on", "off"),
+        "Application",
+        "ASGI lifespan protocol.",
+        flags=("--lifespan", "--asgi-lifespan"),
+        also=("asgi_lifespan",),
+        own=True,
+    )
+
+    env_file: str = setting(
+        "",
+        kinds.PATH,
+        "Application",
+        "File of KEY=VALUE lines for the application's environment; variables that are set already stay as they are.",
+        own=True,
     )
 
     # -- Listening -----------------------------------------------------------------------------
@@ -104,6 +124,13 @@ class Settings:
         shown_default="127.0.0.1:8000, or 0.0.0.0:$PORT where PORT is set",
     )
     backlog: int = setting(2048, kinds.POSITIVE, "Listening", "Connections that may wait for accept, per listener.")
+    reuse_port: bool = setting(
+        False,
+        kinds.FLAG,
+        "Listening",
+        "Give each worker a TCP socket of its own (SO_REUSEPORT): the kernel spreads connections, busy or not.",
+        flags=("--reuse-port/--no-reuse-port",),
+    )
 
     # -- Workers -------------------------------------------------------------------------------
     workers: int = setting(
@@ -117,7 +144,7 @@ class Settings:
     )
     worker_class: str = setting(
         "auto",
-        kinds.TEXT,
+        kinds.CLASS,
         "Workers",
         "`sync`, `gthread`, `gevent`, `asgi`, a dotted path, or `auto`: asgi for an ASGI application,"
         " gthread for a WSGI one with several threads, else sync.",
@@ -127,13 +154,19 @@ class Settings:
     threads: int = setting(1, kinds.POSITIVE, "Workers", "Application threads per worker (gthread).", common=True)
     worker_connections: int = setting(1000, kinds.POSITIVE, "Workers", "Connections that one worker holds at most.")
     max_requests: int = setting(
-        0, kinds.COUNT, "Workers", "Replace a worker after this many requests; 0: never.", common=True
+        0,
+        kinds.COUNT,
+        "Workers",
+        "Replace a worker after this many requests; 0: never.",
+        flags=("--max-requests", "--limit-max-requests"),
+        common=True,
     )
     max_requests_jitter: int = setting(
         0,
         kinds.COUNT,
         "Workers",
         "Add a random number up to this to --max-requests, so that workers are not replaced together.",
+        flags=("--max-requests-jitter", "--limit-max-requests-jitter"),
     )
     sync_threads: int = setting(
         40,
@@ -143,9 +176,23 @@ class Settings:
         own=True,
     )
     loop: str = setting(
-        "auto", kinds.choice("auto", "uvloop", "asyncio"), "Workers", "Event loop of the asgi worker.", own=True
+        "auto",
+        kinds.choice("auto", "uvloop", "asyncio"),
+        "Workers",
+        "Event loop of the asgi worker.",
+        flags=("--loop", "--asgi-loop"),
+        also=("asgi_loop",),
+        own=True,
     )
-    http: str = setting("auto", kinds.choice("auto", "httptools", "h11"), "Workers", "HTTP/1.1 parser.", own=True)
+    http: str = setting(
+        "auto",
+        kinds.choice("auto", "httptools", "h11", also={"fast": "httptools", "python": "h11"}),
+        "Workers",
+        "HTTP/1.1 parser.",
+        flags=("--http", "--http-parser"),
+        also=("http_parser",),
+        own=True,
+    )
     reload: bool = setting(
         False,
         kinds.FLAG,
@@ -156,6 +203,43 @@ class Settings:
     )
     reload_extra_files: tuple[str, ...] = setting(
         (), kinds.PATHS, "Workers", "More files to watch with --reload. Repeatable.", flags=("--reload-extra-file",)
+    )
+    reload_dirs: tuple[str, ...] = setting(
+        (),
+        kinds.PATHS,
+        "Workers",
+        "Folders to watch with --reload, instead of those that the application is imported from. Repeatable.",
+        flags=("--reload-dir",),
+        own=True,
+    )
+    reload_includes: tuple[str, ...] = setting(
+        (),
+        kinds.PATHS,
+        "Workers",
+        "Patterns of further file names to watch with --reload, such as `*.sql`. Repeatable.",
+        flags=("--reload-include",),
+        own=True,
+    )
+    reload_excludes: tuple[str, ...] = setting(
+        (),
+        kinds.PATHS,
+        "Workers",
+        "Patterns of file names, or folders, not to watch with --reload. Repeatable.",
+        flags=("--reload-exclude",),
+        own=True,
+    )
+    reload_delay: float = setting(
+        0.4,
+        kinds.DURATION,
+        "Workers",
+        "How long files must be quiet before --reload acts.",
+        own=True,
+    )
+    reload_engine: str = setting(
+        "auto",
+        kinds.choice("auto", "poll", "inotify"),
+        "Workers",
+        "How --reload watches: `poll` is for network file systems, which do not tell of changes.",
     )
 
     # -- Deadlines -----------------------------------------------------------------------------
@@ -171,14 +255,19 @@ class Settings:
         120.0, kinds.DURATION, "Deadlines", "Longest time from fork until a worker is ready.", own=True
     )
     graceful_timeout: float = setting(
-        30.0, kinds.DURATION, "Deadlines", "Time for requests under way when a worker stops.", common=True
+        30.0,
+        kinds.DURATION,
+        "Deadlines",
+        "Time for requests under way when a worker stops.",
+        flags=("--graceful-timeout", "--timeout-graceful-shutdown"),
+        common=True,
     )
     keepalive: float = setting(
         5.0,
         kinds.DURATION,
         "Deadlines",
         "How long an idle connection is kept open for the next request.",
-        flags=("--keep-alive",),
+        flags=("--keep-alive", "--timeout-keep-alive"),
         common=True,
     )
     first_byte_timeout: float = setting(30.0, kinds.DURATION, "Deadlines", "From accept to the first byte.", own=True)
@@ -316,19 +405,71 @@ class Settings:
         flags=("--date-header/--no-date-header",),
         own=True,
     )
+    response_headers: tuple[str, ...] = setting(
+        (),
+        kinds.HEADERS,
+        "Proxies",
+        "A header field for every response, as `Name: value`. Repeatable.",
+        flags=("--header",),
+        own=True,
+    )
 
     # -- TLS -----------------------------------------------------------------------------------
-    certfile: str = setting("", kinds.PATH, "TLS", "Certificate file; switches TLS on.", common=True)
-    keyfile: str = setting("", kinds.PATH, "TLS", "Key file, if it is not in the certificate file.", common=True)
-    keyfile_password: str = setting("", kinds.TEXT, "TLS", "Password of the key file.", own=True)
-    ca_certs: str = setting("", kinds.PATH, "TLS", "Authorities that client certificates are checked against.")
-    cert_reqs: int = setting(
-        0, kinds.number_choice(0, 1, 2), "TLS", "Client certificates: 0 none, 1 optional, 2 required."
+    certfile: str = setting(
+        "",
+        kinds.PATH,
+        "TLS",
+        "Certificate file; switches TLS on.",
+        flags=("--certfile", "--ssl-certfile"),
+        common=True,
     )
-    ciphers: str = setting("", kinds.TEXT, "TLS", "Ciphers, in OpenSSL's notation.")
+    keyfile: str = setting(
+        "",
+        kinds.PATH,
+        "TLS",
+        "Key file, if it is not in the certificate file.",
+        flags=("--keyfile", "--ssl-keyfile"),
+        common=True,
+    )
+    keyfile_password: str = setting(
+        "",
+        kinds.TEXT,
+        "TLS",
+        "Password of the key file.",
+        flags=("--keyfile-password", "--ssl-keyfile-password"),
+        own=True,
+    )
+    ca_certs: str = setting(
+        "",
+        kinds.PATH,
+        "TLS",
+        "Authorities that client certificates are checked against.",
+        flags=("--ca-certs", "--ssl-ca-certs"),
+    )
+    cert_reqs: int = setting(
+        0,
+        kinds.number_choice(0, 1, 2),
+        "TLS",
+        "Client certificates: 0 none, 1 optional, 2 required.",
+        flags=("--cert-reqs", "--ssl-cert-reqs"),
+    )
+    ciphers: str = setting(
+        "", kinds.TEXT, "TLS", "Ciphers, in OpenSSL's notation.", flags=("--ciphers", "--ssl-ciphers")
+    )
+    tls_min_version: str = setting(
+        "1.2", kinds.choice("1.2", "1.3"), "TLS", "Oldest TLS version that clients may use.", own=True
+    )
 
     # -- WebSocket -----------------------------------------------------------------------------
-    ws_max_size: int = setting(16 * 1024 * 1024, kinds.SIZE, "WebSocket", "Longest message that is accepted.", own=True)
+    ws_max_size: int = setting(
+        16 * 1024 * 1024,
+        kinds.SIZE,
+        "WebSocket",
+        "Longest message that is accepted.",
+        flags=("--ws-max-size", "--websocket-max-message-size"),
+        also=("websocket_max_message_size",),
+        own=True,
+    )
     ws_max_queue: int = setting(32, kinds.POSITIVE, "WebSocket", "Messages read ahead of the application.", own=True)
     ws_ping_interval: float = setting(20.0, kinds.DURATION, "WebSocket", "Time between pings; 0: none.", own=True)
     ws_ping_timeout: float = setting(
@@ -340,10 +481,10 @@ class Settings:
     )
     ws_per_message_deflate: bool = setting(
         True,
-        kinds.FLAG,
+        kinds.SWITCH,
         "WebSocket",
         "Offer compression.",
-        flags=("--ws-per-message-deflate/--no-ws-per-message-deflate",),
+        bare="true",
         own=True,
     )
 
@@ -376,12 +517,85 @@ class Settings:
             "error",
             "critical",
             metavar="LEVEL",
-            also={"warn": "warning", "fatal": "critical"},
+            also={"warn": "warning", "fatal": "critical", "trace": "debug"},
         ),
         "Logging",
         "Least severe messages to log.",
         flags=("--log-level",),
         common=True,
+    )
+    capture_output: bool = setting(
+        False,
+        kinds.FLAG,
+        "Logging",
+        "Send what the application prints to the error log.",
+        flags=("--capture-output/--no-capture-output",),
+    )
+    use_colors: str = setting(
+        "auto",
+        kinds.choice("auto", "on", "off", also={True: "on", False: "off", "true": "on", "false": "off"}),
+        "Logging",
+        "Colour the level in log lines; auto: on a terminal.",
+        flags=("--use-colors/--no-use-colors",),
+        own=True,
+    )
+    logger_class: str = setting(
+        "",
+        kinds.CLASS,
+        "Logging",
+        "A class of your own to log with, `package.module.Class`: a subclass of hybrid.logs.Logger, or of gunicorn's.",
+        shown_default="none",
+    )
+    logconfig: str = setting(
+        "",
+        kinds.PATH,
+        "Logging",
+        "Configuration of Python's logging: .ini, .json, .yaml or .toml.",
+        flags=("--log-config",),
+    )
+    logconfig_json: str = setting("", kinds.PATH, "Logging", "The same, always JSON.", flags=("--log-config-json",))
+    logconfig_dict: kinds.Opaque = setting(  # noqa: RUF009 - a field, as the others: ruff knows only plain types
+        kinds.NOTHING,
+        kinds.MAPPING,
+        "Logging",
+        "The same as a dictionary (logging.config.dictConfig), in settings files; comes before the other two.",
+        flags=(),
+        shown_default="none",
+    )
+    syslog: bool = setting(
+        False, kinds.FLAG, "Logging", "Log to syslog as well.", flags=("--log-syslog/--no-log-syslog",)
+    )
+    syslog_addr: str = setting(
+        "udp://localhost:514",
+        kinds.TEXT,
+        "Logging",
+        "Where syslog is: `udp://HOST:PORT`, `tcp://HOST:PORT`, `unix://PATH`, `unix://PATH#stream`.",
+        flags=("--log-syslog-to",),
+    )
+    syslog_prefix: str = setting(
+        "", kinds.TEXT, "Logging", "Program name in syslog: `hybrid.PREFIX`.", flags=("--log-syslog-prefix",)
+    )
+    syslog_facility: str = setting(
+        "user", kinds.TEXT, "Logging", "Facility in syslog.", flags=("--log-syslog-facility",)
+    )
+    disable_redirect_access_to_syslog: bool = setting(
+        False,
+        kinds.FLAG,
+        "Logging",
+        "Keep the access log out of syslog.",
+        flags=("--disable-redirect-access-to-syslog/--redirect-access-to-syslog",),
+    )
+    statsd_host: str = setting("", kinds.TEXT, "Logging", "StatsD server for metrics: `HOST:PORT` or `unix://PATH`.")
+    statsd_prefix: str = setting("", kinds.TEXT, "Logging", "Put in front of the names of metrics.")
+    dogstatsd_tags: str = setting(
+        "", kinds.COMMA_TEXT, "Logging", "Tags for metrics, in DogStatsD's form: `key:value,key:value`."
+    )
+    enable_backlog_metric: bool = setting(
+        False,
+        kinds.FLAG,
+        "Logging",
+        "Send the number of connections that wait for accept as a metric (Linux, TCP).",
+        flags=("--enable-backlog-metric/--no-backlog-metric",),
     )
 
     # -- Process -------------------------------------------------------------------------------
@@ -390,13 +604,34 @@ class Settings:
     )
     user: str = setting("", kinds.TEXT, "Process", "User of the workers.", flags=("-u", "--user"))
     group: str = setting("", kinds.TEXT, "Process", "Group of the workers.", flags=("-g", "--group"))
+    initgroups: bool = setting(
+        False,
+        kinds.FLAG,
+        "Process",
+        "Give the workers all groups of their user. They always get them, where the arbiter is root.",
+        flags=("--initgroups/--no-initgroups",),
+    )
     umask: int = setting(0, kinds.MODE, "Process", "File mode mask, also for a unix socket.", flags=("-m", "--umask"))
     proc_name: str = setting(
         "", kinds.TEXT, "Process", "Base of the process titles (needs setproctitle).", flags=("-n", "--name")
     )
+    daemon: bool = setting(False, kinds.FLAG, "Process", "Run in the background.", flags=("-D", "--daemon/--no-daemon"))
+    enable_stdio_inheritance: bool = setting(
+        False,
+        kinds.FLAG,
+        "Process",
+        "Keep stdout and stderr when running in the background.",
+        flags=("-R", "--enable-stdio-inheritance/--no-stdio-inheritance"),
+    )
     sendfile: bool = setting(
         True, kinds.FLAG, "Process", "Send files with sendfile().", flags=("--sendfile/--no-sendfile",)
     )
+
+    # -- No settings: objects that travel with them ---------------------------------------------
+    hooks: Hooks = dataclasses.field(default=NO_HOOKS, repr=False)
+    """The server hooks that a Python settings file defines."""
+    app_object: object | None = dataclasses.field(default=None, repr=False)
+    """The application itself, where it was given as an object and `app` only names it."""
 
 
 TABLE = entries(Settings)

@@ -2,7 +2,9 @@
 
     default  <  file  <  environment  <  command line
 
-with one wrinkle: for gunicorn, whose Python settings files are read as they are, PORT,
+"Environment" is, lowest first, the UVICORN_* variables, the options in GUNICORN_CMD_ARGS and the HYBRID_*
+variables;
+there is one wrinkle: for gunicorn, whose Python settings files are read as they are, PORT,
 WEB_CONCURRENCY and FORWARDED_ALLOW_IPS only change the defaults. They are therefore below a Python
 file, and above a TOML file.
 """
@@ -10,17 +12,28 @@ file, and above a TOML file.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from hybrid.errors import SettingsError
 from hybrid.settings.cpus import usable_cpus
+from hybrid.settings.env_file import read_env_file
 from hybrid.settings.files import find_file, read_file
+from hybrid.settings.given import DEFAULT, Given, Origin
+from hybrid.settings.hooks import NO_HOOKS, read_hooks
 from hybrid.settings.kinds import AUTO, Value
-from hybrid.settings.layer import DEFAULT, Given, Layer, Origin, command_line, own_environment, platform_environment
+from hybrid.settings.layer import Layer, command_line, own_environment, platform_environment, uvicorn_environment
 from hybrid.settings.model import TABLE, Settings
 from hybrid.settings.names import BY_NAME
 from hybrid.settings.validate import validate
+from hybrid.settings.worker_names import GONE, ours
+
+Parse: TypeAlias = "Callable[[Sequence[str]], Mapping[str, object]]"
+"""Takes a command line apart, into values by setting name. Raises ValueError with a message."""
+
+CMD_ARGS = "GUNICORN_CMD_ARGS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,8 @@ class Resolved:
     settings: Settings
     origins: Mapping[str, Origin]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the operator should know and need not act upon."""
     namespace: Mapping[str, object] = field(default_factory=dict)
     """What a Python settings file defined: its hooks are in here."""
 
@@ -39,15 +54,23 @@ def resolve(
     environ: Mapping[str, str] | None = None,
     cwd: str | None = None,
     cpus: Callable[[], int] = usable_cpus,
+    parse: Parse | None = None,
 ) -> Resolved:
     """Read file and environment, and lay them over each other.
 
     `values` are those of the command line, by setting name. Reads everything anew, so that it is
-    called again for a reload, with the `cwd` of the start. Raises SettingsError.
+    called again for a reload, with the `cwd` of the start. `parse` takes a command line apart, for the one
+    in GUNICORN_CMD_ARGS. Raises SettingsError.
     """
     cwd = cwd or start_folder()
-    layers = gather(values or {}, os.environ if environ is None else environ, cwd)
-    return combine(layers, cwd, cpus)
+    environ = os.environ if environ is None else environ
+    resolved = combine(gather(values or {}, environ, cwd, parse), cwd, cpus)
+    env_file = resolved.settings.env_file
+    if not env_file:
+        return resolved
+    # Variables that are set already win, and --env, which the operator typed, wins over both.
+    pairs = tuple(pair for pair in read_env_file(env_file, cwd) if pair.partition("=")[0] not in environ)
+    return replace(resolved, settings=replace(resolved.settings, raw_env=(*pairs, *resolved.settings.raw_env)))
 
 
 def start_folder() -> str:
@@ -59,19 +82,33 @@ def start_folder() -> str:
         return os.getcwd()
 
 
-def gather(values: Mapping[str, object], environ: Mapping[str, str], cwd: str) -> list[Layer]:
+def gather(
+    values: Mapping[str, object], environ: Mapping[str, str], cwd: str, parse: Parse | None = None
+) -> list[Layer]:
     """The layers, lowest first."""
     given = command_line(values)
     own = own_environment(environ)
     platform = platform_environment(environ, TABLE)
-    named = given.values.get("config") or own.values.get("config")
+    upper = [uvicorn_environment(environ), _cmd_args(environ, parse), own, given]
+    named = next((layer.values["config"] for layer in reversed(upper) if "config" in layer.values), None)
     name, warning = (str(named.value), "") if named is not None else find_file(cwd)
     if not name:
-        return [platform, own, given]
+        return [platform, *upper]
     file = read_file(name, cwd)
     noted = {**file.values, "config": Given(name, named.origin if named is not None else Origin("file", name))}
     file = Layer(noted, (*file.warnings, *([warning] if warning else [])), file.namespace)
-    return [*([platform, file] if file.namespace else [file, platform]), own, given]
+    return [*([platform, file] if file.namespace else [file, platform]), *upper]
+
+
+def _cmd_args(environ: Mapping[str, str], parse: Parse | None) -> Layer:
+    """The layer of gunicorn's variable with a command line in it. Raises SettingsError."""
+    text = environ.get(CMD_ARGS, "").strip()
+    if not text or parse is None:
+        return Layer()
+    try:
+        return command_line(parse(shlex.split(text)), "environment", CMD_ARGS)
+    except ValueError as error:
+        raise SettingsError(f"environment variable {CMD_ARGS}: {error}") from error
 
 
 def combine(layers: Sequence[Layer], cwd: str, cpus: Callable[[], int] = usable_cpus) -> Resolved:
@@ -92,14 +129,34 @@ def combine(layers: Sequence[Layer], cwd: str, cpus: Callable[[], int] = usable_
     if values["chdir"]:
         # Absolute at once: a worker may change folder a second time.
         values["chdir"] = os.path.normpath(os.path.join(cwd, str(values["chdir"])))
-    settings = Settings(**values)  # type: ignore[arg-type]  # each value was made by the kind of its own field
+    namespace: Mapping[str, object] = next((layer.namespace for layer in layers if layer.namespace), {})
+    hooks = read_hooks(namespace, str(values["config"])) if namespace else NO_HOOKS
+    notes = _our_worker(values, origins)
+    settings = Settings(**values, hooks=hooks)  # type: ignore[arg-type]  # each value was made by the kind of its own field
     warnings = validate(settings, origins)
     return Resolved(
         settings,
         origins,
         (*(warning for layer in layers for warning in layer.warnings), *warnings),
-        next((layer.namespace for layer in layers if layer.namespace), {}),
+        notes,
+        namespace,
     )
+
+
+def _our_worker(values: dict[str, Value], origins: dict[str, Origin]) -> tuple[str, ...]:
+    """Put our name in the place of another server's for the worker class, and say so."""
+    name = str(values["worker_class"])
+    if name in GONE:
+        raise SettingsError(f"setting worker_class ({origins['worker_class']}): {name!r}: {GONE[name]}")
+    same = ours(name)
+    if same is None:
+        return ()
+    values["worker_class"] = same.name
+    if same.http and origins["http"] is DEFAULT:
+        values["http"] = same.http
+        origins["http"] = origins["worker_class"]
+    more = f" with --http {same.http}" if same.http else ""
+    return (f"worker class {name} is served by hybrid's own: -k {same.name}{more}",)
 
 
 def read_value(name: str, given: Given) -> Value:

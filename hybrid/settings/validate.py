@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hybrid.errors import SettingsError
 from hybrid.logs import compile_format
-from hybrid.settings.layer import Origin
+from hybrid.settings.given import Origin
 from hybrid.settings.model import Settings
 
 
