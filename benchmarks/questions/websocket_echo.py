@@ -1,0 +1,59 @@
+"""Small messages, echoed: what a WebSocket message costs once connections are open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks import procfs, websocket_load
+from benchmarks.load import LoadFailed
+from benchmarks.process import ServerFailed
+from benchmarks.questioning import MB, Bench, Sample
+from benchmarks.servers import Server
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuestion:
+    """Send messages of one size over many connections, each when the echo of the last has come."""
+
+    name: str
+    title: str
+    size: int
+    connections: int = 64
+    apps: Mapping[str, str] = field(default_factory=lambda: {"asgi": "websocket_asgi:echo"})
+    columns: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "cpu_us": "CPU us/message",
+            "messages_per_s": "messages/s",
+            "p50_ms": "p50 ms",
+            "p99_ms": "p99 ms",
+            "pss_mb": "PSS MB",
+        }
+    )
+
+    def measure(self, bench: Bench, server: Server, app: str) -> Sample:
+        with bench.start(server, app) as up:
+            try:
+                websocket_load.run(up.port, self.connections, self.size, bench.warm_up_s, bench.cores)
+            except LoadFailed as error:
+                raise ServerFailed(str(error)) from error
+            before = procfs.cpu_s(up.session)
+            report = websocket_load.run(up.port, self.connections, self.size, bench.seconds, bench.cores)
+            used = procfs.cpu_s(up.session) - before
+            pss = procfs.memory(up.session).pss
+        if not report.messages:
+            raise ServerFailed(f"{server.name} echoed no message in {report.seconds:.1f} s")
+        return {
+            "cpu_us": used / report.messages * 1e6,
+            "messages_per_s": report.messages / report.seconds,
+            "p50_ms": report.p50_ms,
+            "p99_ms": report.p99_ms,
+            "pss_mb": pss / MB,
+        }
+
+
+QUESTION = MessageQuestion(
+    name="websocket_echo",
+    title="WebSocket messages of 64 bytes, echoed, on 64 connections",
+    size=64,
+)
