@@ -21,11 +21,13 @@ from hybrid.contract.scoreboard import Word
 from hybrid.errors import ClientGone, ProtocolError
 from hybrid.http.deadlines import LINGER_S
 from hybrid.http.peer import Peer
+from hybrid.http.proxies import introduce
 from hybrid.http.request import Request
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import plain_page, refusal
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
+from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, open_poller
 from hybrid_workers.wakeup import Wakeup
 from hybrid_workers.wsgi_service import WsgiService
@@ -81,6 +83,8 @@ class Reactor:
         self._words = service.row.words
         self._poller = open_poller()
         self._connections: dict[int, Connection] = {}
+        self._admissions = service.admissions
+        self._entrance = Entrance(service.admissions, self._poller, self)
         self._ready: deque[Connection] = deque()
         """Connections whose next request has been read already: pipelined."""
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
@@ -155,6 +159,8 @@ class Reactor:
         """An event that is no connection's."""
         if fd in self._listeners:
             self._accept(fd, now)
+        elif fd in self._entrance:
+            self._entrance.on_event(fd, now)
         elif fd == self.wakeup.fileno():
             self.wakeup.clear()
         elif fd == self._channel.fileno():
@@ -204,8 +210,11 @@ class Reactor:
                 return
             sock.setblocking(False)
             server = self._servers[fd] or sock.getsockname()[:2]
-            peer = Peer(client=None if listener.is_unix else address[:2], server=server)
-            self.adopt(sock, peer, now)
+            client = None if listener.is_unix else address[:2]
+            if self._admissions.is_needed:
+                self._entrance.add(sock, client, server, now)
+            else:
+                self.adopt(sock, self._admissions.meet(client, server), now)
 
     def adopt(self, sock: socket.socket, peer: Peer, now: float) -> Connection:
         """Serve a connected, non-blocking socket from now on."""
@@ -254,7 +263,8 @@ class Reactor:
             self._discard(connection)
 
     def _on_pipelined(self, connection: Connection) -> None:
-        if connection.phase != Phase.CLOSED:
+        # An event may have come before its turn: then the next request is under way already, or the connection gone.
+        if connection.phase == Phase.IDLE:
             self._read_head(connection, b"")
 
     def _read_head(self, connection: Connection, data: bytes) -> None:
@@ -268,7 +278,11 @@ class Reactor:
                 connection.phase = Phase.HEAD
                 connection.deadline = self._now + self._deadlines.head
             return
-        connection.peer.introduce(request, self._service.root_path)
+        try:
+            introduce(request, connection.peer, self._service.rules)
+        except ProtocolError as error:
+            self._refuse(connection, error)
+            return
         if request.content_length:
             self._begin_body(connection, request)
         else:

@@ -262,7 +262,7 @@ def test_content_in_parts_with_a_length() -> None:
 def test_a_wrong_length_found_before_the_head_is_out_can_be_answered_500(content: bytes) -> None:
     response = Response(request(), PREFIXES)
     response.start(200, [(b"content-length", b"5")])
-    with pytest.raises(ResponseError, match="1 bytes (longer|shorter) than its Content-Length"):
+    with pytest.raises(ResponseError, match=r"1 bytes (longer|shorter) than its Content-Length"):
         response.content(content, more=False)
     assert not response.head_sent
     response.start(500, [])
