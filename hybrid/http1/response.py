@@ -71,6 +71,8 @@ _NOT_IN_TRAILERS = frozenset(
 
 _LINES: dict[Header, bytes] = {}
 """Whole header lines already checked, by (name, value) as applications give them: most repeat for ever."""
+_LENGTHS: dict[Header, int] = {}
+"""The same for Content-Length: to what it comes."""
 _NAMES: dict[bytes, int] = {}
 _CODES: dict[int | str, int] = {}
 """Status as applications give it -> its code, checked."""
@@ -233,7 +235,18 @@ class Response:
 
     def content(self, data: bytes, *, more: bool) -> bytes:
         """Content for the wire, behind the head if that is still held. b"" when there is nothing to write."""
-        before, data, after = self.frame(data, more=more)
+        if not more and not self.head_sent:
+            # The whole content at once, which is most responses.
+            size = len(data)
+            before = self._render(size, more=False)
+            if self._remaining == size and self.has_body:
+                self._remaining = 0
+                self.is_complete = True
+                self.bytes_sent = size
+                return before + data
+            before, data, after = self._frame(before, data, more=False)
+        else:
+            before, data, after = self.frame(data, more=more)
         if not before and not after:
             return data
         return before + data + after
@@ -244,13 +257,17 @@ class Response:
         Raises ResponseError when the head is invalid (nothing was sent, `start()` again) or when there is more
         content than Content-Length says (what is within it is not sent either; the connection must be closed).
         """
-        size = len(data)
         if not self.head_sent:
-            before = self._render(size, more=more)
+            before = self._render(len(data), more=more)
         elif self.is_complete:
             raise ResponseError("the response has already ended")
         else:
             before = b""
+        return self._frame(before, data, more=more)
+
+    def _frame(self, before: bytes, data: bytes, *, more: bool) -> tuple[bytes, bytes, bytes]:
+        """Content behind its head, or behind nothing when the head is out."""
+        size = len(data)
         if not self.has_body:
             self.is_complete = not more
             return before, b"", b""
@@ -330,9 +347,13 @@ class Response:
         for header in self._headers:
             try:
                 line = get(header)
+                known = _LENGTHS.get(header) if line is None else None
             except TypeError:  # a list, which ASGI allows, has no hash
-                line = None
+                line = known = None
             if line is None:
+                if known is not None and (length < 0 or length == known):
+                    length = known
+                    continue
                 try:
                     name, value = header
                 except (TypeError, ValueError):
@@ -342,6 +363,9 @@ class Response:
                     match meaning:
                         case _Special.CONTENT_LENGTH:
                             length = _length_of(line, length)
+                            if len(_LENGTHS) >= _MOST:
+                                _LENGTHS.clear()
+                            _LENGTHS[(header[0], header[1])] = length  # type: ignore[index]  # both bytes or both str
                             continue
                         case _Special.TRANSFER_ENCODING | _Special.HOP:
                             continue  # framing and persistence are the server's
