@@ -109,7 +109,7 @@ class Connection:
 
     def receive(self, data: bytes) -> None:
         """Take what arrived. A broken rule raises nothing: it ends in `state` FAILED and a Close frame in `out`."""
-        if self.state > State.CLOSING:
+        if self.state and self.state > State.CLOSING:
             return
         held = self._held
         if held or self.is_full:

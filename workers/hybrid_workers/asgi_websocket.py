@@ -44,6 +44,9 @@ class Phase(IntEnum):
     """Nothing more can be sent: somebody has closed, or the client is gone."""
 
 
+_OPEN = Phase.OPEN
+
+
 class WebSocketSession(asyncio.Protocol):
     """One connection and the application's call for it. `begin()` once."""
 
@@ -141,7 +144,7 @@ class WebSocketSession(asyncio.Protocol):
     # -- the transport calls ----------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is not Phase.OPEN:
+        if self._phase is not _OPEN:
             self._receive_otherwise(data)
             return
         link = self._frames
@@ -223,7 +226,7 @@ class WebSocketSession(asyncio.Protocol):
         Raises ClientGone (an OSError) once the connection has ended, RuntimeError on a message out of order,
         TypeError, ValueError or ResponseError when what it says cannot be sent.
         """
-        if self._phase is Phase.OPEN and message["type"] == "websocket.send":
+        if self._phase is _OPEN and message["type"] == "websocket.send":
             data = message.get("bytes")
             if data is not None:
                 frame = self._frames.binary(data if type(data) is bytes else _as_bytes(data))
