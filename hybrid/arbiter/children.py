@@ -20,6 +20,7 @@ from hybrid.contract import BootFailed as BootFailedMessage
 from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext
 from hybrid.contract import Ready as ReadyMessage
 from hybrid.contract.scoreboard import Word
+from hybrid.contract.worker import HookObjects
 from hybrid.settings import Settings
 
 RunWorker = Callable[[WorkerContext], int]
@@ -54,7 +55,7 @@ class Children:
         self._processes: dict[int, _Process] = {}
         self.scoreboard = Scoreboard()
 
-    def spawn(self, order: Spawn, release: Release, pool_size: int) -> Event:
+    def spawn(self, order: Spawn, release: Release, pool_size: int, hooks: HookObjects | None = None) -> Event:
         """Fork one worker. Returns in the arbiter only.
 
         All signals are blocked around the fork: one that came between it and the child's own handlers
@@ -74,14 +75,21 @@ class Children:
             return SpawnFailed(order.slot, error.strerror or str(error))
         if pid == 0:
             ours.close()
-            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid)
+            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid, hooks)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
         self._processes[pid] = _Process(pid, ours, row)
         return Spawned(order.slot, pid)
 
     def _become_worker(
-        self, order: Spawn, release: Release, pool_size: int, channel: Channel, row: ScoreRow, arbiter_pid: int
+        self,
+        order: Spawn,
+        release: Release,
+        pool_size: int,
+        channel: Channel,
+        row: ScoreRow,
+        arbiter_pid: int,
+        hooks: HookObjects | None,
     ) -> None:
         """The child's side. Never returns, whatever happens: above us on the stack is an arbiter."""
         code = 255
@@ -104,6 +112,7 @@ class Children:
                 log=self._log,
                 pool_size=pool_size,
                 boot_started=started,
+                hooks=hooks,
             )
             code = self._run_worker(context)
         except SystemExit as leaving:

@@ -18,6 +18,7 @@ from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
 from hybrid.arbiter import records
 from hybrid.arbiter.children import Children, Release, RunWorker, exited
+from hybrid.arbiter.hooks import ServerHooks
 from hybrid.arbiter.listeners import Listeners
 from hybrid.arbiter.loop import Loop
 from hybrid.arbiter.notify import Notifier
@@ -81,6 +82,7 @@ class Arbiter:
         self._notifier = Notifier()
         self._listeners = Listeners(log, self._pause)
         self._children = Children(run_worker, log, self._close_in_child)
+        self._hooks = ServerHooks(log)
         self._releases: dict[int, Release] = {}
         self._pidfile: Pidfile | None = None
         self._watcher: Watcher | None = None
@@ -94,7 +96,10 @@ class Arbiter:
         """Everything before the first fork. Raises SettingsError."""
         self._log.info("Starting hybrid %s", hybrid.__version__)
         self._write_pidfile(settings)
-        self._adopt(Release(0, settings, folder, self._listeners.open(settings)))
+        self._hooks.starting(settings)
+        listeners = self._listeners.open(settings)
+        self._adopt(Release(0, settings, folder, listeners))
+        self._hooks.ready(listeners.values())
         if settings.reload:
             self._watch_files(settings)
         self._pending.append(ev.Loaded(0, plans(settings)))
@@ -107,6 +112,7 @@ class Arbiter:
             if self._exit_code is None:
                 self._collect()
         self._log.info("Shutting down: Master")
+        self._hooks.ending()
         return self._exit_code
 
     def close(self) -> None:
@@ -121,6 +127,8 @@ class Arbiter:
         self.state, actions = decide(self.state, event, time.monotonic())
         for action in actions:
             self._perform(action)
+        if isinstance(event, ev.Resize) and event.pool in self.state.pools:
+            self._hooks.resized(self.state.pools[event.pool].size)
 
     # what happened ----------------------------------------------------------------------------------------
 
@@ -205,9 +213,17 @@ class Arbiter:
                 self._exit_code = action.code
 
     def _spawn(self, order: act.Spawn) -> None:
-        event = self._children.spawn(order, self._releases[order.generation], self.state.pools[order.pool].size)
+        release = self._releases[order.generation]
+        row = self._children.scoreboard.row(order.slot)
+        try:
+            objects = self._hooks.forking(release.settings, release.listeners.values(), row)
+        except SettingsError as error:
+            self._pending.append(ev.SpawnFailed(order.slot, str(error)))
+            return
+        event = self._children.spawn(order, release, self.state.pools[order.pool].size, objects)
         if isinstance(event, ev.Spawned):
             pid = event.pid
+            self._hooks.forked(objects, pid)
             self._loop.watch(self._children.channel(pid).fileno(), lambda: self._hear(pid))
             self._log.info(
                 "Booting worker with pid: %d pool=%s slot=%d gen=%d", pid, order.pool, order.slot, order.generation
@@ -221,6 +237,7 @@ class Arbiter:
         self._log.log(level, "%s", text)
         self._loop.forget(self._children.channel(pid).fileno())
         self._children.forget(pid)
+        self._hooks.exited(pid)
 
     def _in_flight(self, pid: int) -> list[InFlight]:
         row = self._children.row(pid)
@@ -237,6 +254,7 @@ class Arbiter:
             listeners = self._listeners.open(settings, tries=1)
             self._write_pidfile(settings)
             _open_logs(settings)
+            self._hooks.reloading(settings, listeners.values())
         except SettingsError as error:
             self._close_unused()
             return ev.LoadFailed(generation, str(error))

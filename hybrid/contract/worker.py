@@ -17,11 +17,15 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hybrid.contract.channel import Channel
 from hybrid.contract.scoreboard import ScoreRow
+from hybrid.hooks import ServerView, WorkerView
 from hybrid.settings import Settings
+
+if TYPE_CHECKING:
+    import ssl
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,14 @@ class Listener:
     @property
     def is_unix(self) -> bool:
         return self.socket.family == socket.AF_UNIX
+
+
+@dataclass(frozen=True, slots=True)
+class HookObjects:
+    """The objects that this worker's hooks get."""
+
+    server: ServerView
+    worker: WorkerView
 
 
 @dataclass(slots=True)
@@ -60,8 +72,12 @@ class WorkerContext:
     """The name that was chosen; differs from the setting for "auto"."""
     interface: str = ""
     """"asgi", "asgi2" or "wsgi"; "" for a worker class that loads its app itself."""
+    hooks: HookObjects | None = None
+    """What server hooks are called with; None where nobody defined one."""
     app: object | None = None
     """The application, loaded; None for a worker class with a true `loads_app_itself`."""
+    tls: ssl.SSLContext | None = None
+    """For every connection of every listener; None for plain HTTP. See `hybrid.contract.tls`."""
 
 
 class Worker(Protocol):

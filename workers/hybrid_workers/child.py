@@ -28,6 +28,7 @@ from hybrid.contract.parent import signal_when_parent_dies
 from hybrid.contract.scoreboard import Word
 from hybrid.contract.title import set_title
 from hybrid.errors import AppLoadError, SettingsError, WorkerBootError
+from hybrid_workers.child_hooks import WorkerHooks, interrupted, take_abort
 
 HARDEN_AFTER_S = 1.0
 """A second SIGTERM within this time is the same one: service managers send it to the whole group, the arbiter too."""
@@ -53,11 +54,13 @@ def run_worker(context: WorkerContext) -> int:
     commands.install()
     context.row.take(os.getpid(), context.generation, time.monotonic())
     context.row.words[Word.STAGE] = Stage.BOOTING
+    hooks = WorkerHooks(context)
     try:
-        worker, description = _boot(context)
+        worker, description = _boot(context, hooks)
     except BaseException as error:
         failure = _failure(error)
         _say_last(context, failure)
+        hooks.leaving()
         return failure.exit_code
     context.row.words[Word.STAGE] = Stage.READY
     context.row.beat(time.monotonic())
@@ -68,23 +71,32 @@ def run_worker(context: WorkerContext) -> int:
     except Exception:
         context.log.exception("Exception in worker process (pid: %d)", os.getpid())
         return 255
-    context.log.info("Worker exiting (pid: %d)", os.getpid())
+    finally:
+        context.log.info("Worker exiting (pid: %d)", os.getpid())
+        hooks.leaving()
     return 0
 
 
-def _boot(context: WorkerContext) -> tuple[Worker, str]:
+def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
     """The worker, about to accept, and what the arbiter's log line about it says of class and application."""
+    hooks.forked()
     settings = context.settings
     for pair in settings.raw_env:
         name, _, value = pair.partition("=")
         os.environ[name] = value
     os.environ["SERVER_SOFTWARE"] = f"hybrid/{hybrid.__version__}"
     set_title("worker", settings, f"{context.pool}/{context.slot}")
+    if settings.certfile or settings.hooks.ssl_context is not None:
+        from hybrid.contract.tls import tls_context
+
+        context.tls = tls_context(settings)
     become_owner(settings)
     signal_when_parent_dies(signal.SIGTERM, context.arbiter_pid)
     chosen, why = _choose(context)
     worker = chosen(context)
+    hooks.loaded(context.app)
     worker.boot()
+    hooks.booted()
     return worker, f"worker={context.worker_class}{why}"
 
 
@@ -185,6 +197,7 @@ class _Commands:
             faulthandler.enable(2, all_threads=True)  # SIGABRT of a silent worker: all stacks, written without the GIL
         except (OSError, RuntimeError):  # standard error is closed
             pass
+        take_abort(self._context)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 
     def _drain(self, number: int, frame: object) -> None:
@@ -203,6 +216,7 @@ class _Commands:
             self.worker.stop(graceful=False)
 
     def _quit(self, number: int, frame: object) -> None:
+        interrupted(self._context)
         if self.worker is None:
             os._exit(0)
         if os.getppid() != self._context.arbiter_pid:

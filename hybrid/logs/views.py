@@ -1,0 +1,80 @@
+"""`req` and `resp` in a hook, and what a logger class of gunicorn's kind is given. Made only where somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Protocol
+
+
+class ReceivedRequest(Protocol):
+    """What is read of a request."""
+
+    method: str
+    target: bytes
+    path: bytes
+    query: bytes
+    version: int
+    headers: list[tuple[bytes, bytes]]
+    keep_alive: bool
+    client: tuple[str, int] | None
+    scheme: str
+
+
+class RequestView:
+    """A request with the attributes of gunicorn's. Others may be added: a hook leaves the next one a note."""
+
+    def __init__(self, request: ReceivedRequest) -> None:
+        self._request = request
+        self.method = request.method
+        self.uri = request.target.decode("latin-1")
+        self.path = request.path.decode("latin-1")
+        self.query = request.query.decode("latin-1")
+        self.fragment = ""
+        self.version = (1, request.version)
+        self.scheme = request.scheme
+        self.body = None
+        """Bodies are for the application."""
+        self.trailers: list[tuple[str, str]] = []
+        self.proxy_protocol_info = None
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Upper-case names, as gunicorn has them."""
+        return [(name.decode("latin-1").upper(), value.decode("latin-1")) for name, value in self._request.headers]
+
+    @property
+    def remote_addr(self) -> tuple[str, int] | None:
+        return self._request.client
+
+    peer_addr = remote_addr
+
+    def should_close(self) -> bool:
+        return not self._request.keep_alive
+
+
+class ResponseView:
+    """A response with the attributes of gunicorn's. `headers` are given with lower-case names."""
+
+    def __init__(
+        self, status: int, headers: Iterable[tuple[bytes, bytes]], sent: int, *, is_last: bool = False
+    ) -> None:
+        self.status = _status_line(status)
+        """ "200 OK"."""
+        self.status_code = status
+        self.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+        self.sent = sent
+        self.response_length = sent
+        self.headers_sent = True
+        self.must_close = is_last
+        self.version = "hybrid"
+
+    def should_close(self) -> bool:
+        return self.must_close
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
