@@ -40,7 +40,7 @@ def _learn(name: bytes) -> str:
 class Environs:
     """Makes environs for one worker: what they all have in common, then per connection, then per request."""
 
-    __slots__ = ("_base", "_is_stripped", "_prefix", "_root", "_under")
+    __slots__ = ("_base", "_is_plain", "_is_stripped", "_prefix", "_root", "_under")
 
     def __init__(
         self,
@@ -55,7 +55,8 @@ class Environs:
         self._root = root_path.rstrip("/")
         self._prefix = self._root.encode("latin-1", "replace")
         self._under = self._prefix + b"/"
-        self._is_stripped = is_root_stripped or not self._root
+        self._is_stripped = is_root_stripped
+        self._is_plain = is_root_stripped or not self._root
         self._base: Environ = {
             "wsgi.version": (1, 0),
             "wsgi.url_scheme": "http",
@@ -100,7 +101,7 @@ class Environs:
         if b"%" in path:
             path = unquote_to_bytes(path)
             text = str(path, "latin-1")
-        if not self._is_stripped and (path.startswith(self._under) or path == self._prefix):
+        if not self._is_plain and (path.startswith(self._under) or path == self._prefix):
             text = text[len(self._root) :]
         environ["PATH_INFO"] = text
         keys = _KEYS
@@ -114,7 +115,12 @@ class Environs:
                 environ[key] = f"{environ[key]}{separator}{str(value, 'latin-1')}"
             elif key:
                 environ[key] = str(value, "latin-1")
-        if request.forwarded or request.client is None:
+        if (
+            request.forwarded
+            or request.client is None
+            or request.root_path != self._root
+            or request.scheme != template["wsgi.url_scheme"]
+        ):
             self._amend(environ, request)
         return environ
 
@@ -122,10 +128,18 @@ class Environs:
         """Where one request says otherwise than its connection: behind a proxy, or on a unix socket."""
         environ["wsgi.url_scheme"] = request.scheme
         _set_client(environ, request.client)
-        if request.root_path.rstrip("/") != self._root:
-            environ["SCRIPT_NAME"] = request.root_path.rstrip("/")
-        if request.server is not None and request.server[1] is None and request.host:
+        if request.server is not None and request.server[1] is not None:
+            environ["SERVER_PORT"] = str(request.server[1])
+        elif request.host:
             environ["SERVER_NAME"], environ["SERVER_PORT"] = _authority(request.host, request.scheme)
+        root = request.root_path.rstrip("/")
+        if root != self._root:
+            path = unquote_to_bytes(request.path)
+            prefix = root.encode("latin-1", "replace")
+            if not self._is_stripped and (path == prefix or path.startswith(prefix + b"/")):
+                path = path[len(prefix) :]
+            environ["SCRIPT_NAME"] = root
+            environ["PATH_INFO"] = str(path, "latin-1")
 
 
 def _set_client(environ: Environ, client: tuple[str, int] | None) -> None:

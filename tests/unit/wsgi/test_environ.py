@@ -166,6 +166,33 @@ def test_on_a_unix_socket_the_host_field_names_the_server(host: str, name: str, 
     assert "REMOTE_PORT" not in environ
 
 
+def amended(root_path: str = "/api", is_root_stripped: bool = False, **changes: object) -> dict[str, Any]:
+    """The environ of a request of which a proxy has said what the connection does not say."""
+    environs = Environs(
+        errors=io.StringIO(), is_multithread=False, is_multiprocess=False, is_root_stripped=is_root_stripped
+    )
+    found = request("GET /api/x HTTP/1.1", root_path=root_path)
+    for name, value in changes.items():
+        setattr(found, name, value)
+    return environs.of(found, environs.template(PEER))
+
+
+def test_what_a_proxy_says_of_the_client_is_used() -> None:
+    environ = amended(client=("198.51.100.1", 4), scheme="https", server=("127.0.0.1", 443))
+    assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("198.51.100.1", "4")
+    assert (environ["wsgi.url_scheme"], environ["SERVER_PORT"]) == ("https", "443")
+
+
+def test_a_scheme_from_an_unmarked_field_is_used() -> None:
+    assert amended(root_path="", scheme="https")["wsgi.url_scheme"] == "https"
+
+
+@pytest.mark.parametrize(("is_stripped", "path_info"), [(False, "/x"), (True, "/api/x")])
+def test_a_prefix_from_a_proxy_is_the_script_name(is_stripped: bool, path_info: str) -> None:
+    environ = amended(is_root_stripped=is_stripped)
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/api", path_info)
+
+
 def test_a_flag_tells_of_threads_and_processes() -> None:
     environ = environ_of(is_multithread=True, is_multiprocess=True)
     assert (environ["wsgi.multithread"], environ["wsgi.multiprocess"]) == (True, True)
