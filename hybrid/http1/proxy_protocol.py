@@ -30,6 +30,11 @@ class Proxied:
     """What follows: the first bytes of the connection proper."""
 
 
+def begins_as_proxied(data: bytes) -> bool:
+    """Whether the first bytes of a connection are those of a PROXY header, whatever the settings say of it."""
+    return data.startswith((b"PROXY ", _SIGNATURE_2))
+
+
 class ProxyDecoder:
     """One per connection. `accepts` is --proxy-protocol: "v1", "v2" or "auto"."""
 

@@ -16,7 +16,7 @@ import struct
 from enum import IntEnum
 from math import inf
 from time import monotonic
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hybrid.errors import ClientGone, ProtocolError
 from hybrid.http.deadlines import Deadlines
@@ -25,6 +25,9 @@ from hybrid.http.request import Request
 from hybrid.http1.interim import CONTINUE
 from hybrid.http1.receiver import Receiver
 from hybrid.wsgi import BrokenBody, Environ, FilePart, Piece
+
+if TYPE_CHECKING:
+    from hybrid_workers.tls_transport import TlsTransport
 
 READ_SIZE: Final = 65536
 HIGH_WATER: Final = 65536
@@ -83,7 +86,9 @@ class Connection:
         "watched",
     )
 
-    def __init__(self, sock: socket.socket, peer: Peer, receiver: Receiver, deadlines: Deadlines) -> None:
+    def __init__(
+        self, sock: socket.socket | TlsTransport, peer: Peer, receiver: Receiver, deadlines: Deadlines
+    ) -> None:
         self.socket = sock
         self.fd = sock.fileno()
         self.recv = sock.recv

@@ -14,7 +14,7 @@ import errno
 import socket
 from collections import deque
 from time import monotonic
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hybrid.contract import Draining, Listener
 from hybrid.contract.scoreboard import Word
@@ -31,6 +31,9 @@ from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, open_poller
 from hybrid_workers.wakeup import Wakeup
 from hybrid_workers.wsgi_service import WsgiService
+
+if TYPE_CHECKING:
+    from hybrid_workers.tls_transport import TlsTransport
 
 TICK_S: Final = 0.2
 """How often deadlines are looked at."""
@@ -198,7 +201,7 @@ class Reactor:
             return
         self._has_delayed = False
         for _ in range(self._accept_budget):
-            if len(self._connections) >= self._most_connections:
+            if len(self._connections) + len(self._entrance) >= self._most_connections:
                 self._stop_listening()
                 return
             try:
@@ -216,17 +219,21 @@ class Reactor:
             else:
                 self.adopt(sock, self._admissions.meet(client, server), now)
 
-    def adopt(self, sock: socket.socket, peer: Peer, now: float) -> Connection:
+    def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float) -> Connection:
         """Serve a connected, non-blocking socket from now on."""
         service = self._service
         connection = Connection(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
-        connection.deadline = now + self._deadlines.first_byte
+        connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.first_byte)
         connection.watched = READ
         self._poller.register(connection.fd, READ)
         self._connections[connection.fd] = connection
         self._words[_ACCEPTED] += 1
         self._words[_CONNECTIONS] = len(self._connections)
         return connection
+
+    def turn_away(self, sock: socket.socket, peer: Peer, error: ProtocolError, now: float) -> None:
+        """Say why a connection was not admitted, and close it."""
+        self._last_words(self.adopt(sock, peer, now), refusal(error, self._service.prefixes))
 
     def _pause_accepting(self, error: OSError, now: float) -> None:
         """Out of descriptors or memory: the connection stays in the backlog, where a sibling may take it."""
@@ -471,7 +478,9 @@ class Reactor:
     def _sweep(self, now: float) -> None:
         for connection in [one for one in self._connections.values() if one.deadline <= now]:
             self._expire(connection)
-        if self.is_stopping and (not self._connections or now >= self._stop_at):
+        if self._entrance:
+            self._entrance.sweep(now)
+        if self.is_stopping and (not (self._connections or self._entrance) or now >= self._stop_at):
             self._is_over = True
 
     def _expire(self, connection: Connection) -> None:
@@ -501,6 +510,7 @@ class Reactor:
         self._service.keeps_alive = False
         self._stop_at = now + self._service.context.settings.graceful_timeout
         self._channel.send(Draining("stop"))
+        self._entrance.hurry(now + LAST_CHANCE_S)
         for connection in list(self._connections.values()):
             if connection.phase == Phase.IDLE:
                 idle_since = connection.deadline - self._deadlines.keepalive

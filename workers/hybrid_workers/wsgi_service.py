@@ -12,6 +12,7 @@ from hybrid.contract import Retire, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
+from hybrid.http.proxies import ProxyRules
 from hybrid.http.request import Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
@@ -20,6 +21,7 @@ from hybrid.http1.response import Prefixes
 from hybrid.logs import open_access_log
 from hybrid.logs.server import OutputHandler
 from hybrid.wsgi import App, Environs, ErrorsStream
+from hybrid_workers.admission import Admissions
 
 if TYPE_CHECKING:
     from hybrid_workers.call import Call
@@ -41,17 +43,18 @@ class WsgiService:
         self.deadlines = Deadlines.from_settings(settings)
         self.parser = HeadParser(H11Fields() if settings.http == "h11" else HttptoolsFields(), self.limits)
         self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
-        self.root_path = settings.root_path.rstrip("/")
+        self.rules = ProxyRules(settings, context.log.warning)
+        self.admissions = Admissions(context, self.rules)
         self.environs = Environs(
             errors=ErrorsStream(raw_sink(context.log)),
             is_multithread=is_multithread,
             is_multiprocess=context.pool_size > 1,
-            root_path=self.root_path,
+            root_path=settings.root_path.rstrip("/"),
             is_root_stripped=settings.root_path_mode == "stripped",
         )
         self.access = open_access_log(settings.accesslog, settings.access_log_format)
         self.body_buffer = settings.body_buffer or 1
-        self.sends_files = settings.sendfile
+        self.sends_files = settings.sendfile and context.tls is None
         self.keeps_alive = self.deadlines.keepalive > 0
         """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""
         self.requests = 0
