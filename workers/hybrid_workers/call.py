@@ -84,6 +84,8 @@ class Call:
                 outcome = self._advance()
             else:
                 self._is_open = True
+                if self._service.request_hooks is not None:
+                    self._service.request_hooks.before(self.request)
                 connection = self.connection
                 exchange = self.exchange
                 connection.write(self._context.run(exchange.open, self._service.app, self.environ))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from hybrid.contract import Retire, WorkerContext
 from hybrid.contract.scoreboard import Word
+from hybrid.hooks import RequestHooks, ResponseView
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
 from hybrid.http.proxies import ProxyRules
@@ -60,6 +61,7 @@ class WsgiService:
         self.requests = 0
         self.errors = 0
         """Answered with 5xx."""
+        self.request_hooks = RequestHooks.of(settings.hooks, context.hooks.worker if context.hooks else None)
         self._retires_at = _NEVER
         if settings.max_requests:
             self._retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
@@ -81,6 +83,10 @@ class WsgiService:
                 call.exchange.header_bytes() if self.access.needs_response_headers else None,
                 call.environ if self.access.needs_environ else None,
             )
+        if self.request_hooks is not None:
+            headers = call.exchange.header_bytes()
+            view = ResponseView(response.status, headers, response.bytes_sent, is_last=not response.keep_alive)
+            self.request_hooks.after(call.request, call.environ, view)
         if self.requests >= self._retires_at:
             self._retires_at = _NEVER
             self.log.info("Autorestarting worker after current request. requests=%d", self.requests)
