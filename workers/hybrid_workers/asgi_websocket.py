@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
 SERVICE_RESTART: Final = 1012
+BURST: Final = 64
+"""After so many messages send() lets the loop run: on a transport that takes everything nothing else would."""
 _SCHEMES: Final = {"http": "ws", "https": "wss"}
 _NOTHING_YET: Final[deque[str | bytes]] = deque()
 
@@ -51,6 +53,7 @@ class WebSocketSession(asyncio.Protocol):
     """One connection and the application's call for it. `begin()` once."""
 
     __slots__ = (
+        "_burst",
         "_bytes_out",
         "_cell",
         "_client",
@@ -117,6 +120,7 @@ class WebSocketSession(asyncio.Protocol):
         self._reason = ""
         self._status = 0
         self._bytes_out = 0
+        self._burst = 0
         self._drained = 0
         self._held_before = 0
         self._started = monotonic()
@@ -234,8 +238,12 @@ class WebSocketSession(asyncio.Protocol):
                 frame = self._frames.text(_as_text(message.get("text")))
             self._bytes_out += len(frame)
             self._write(frame)
+            self._burst += 1
             if not self._is_writable:
                 await self._drain()
+            elif self._burst >= BURST:
+                self._burst = 0
+                await asyncio.sleep(0)
         elif self._phase is Phase.ENDED:
             raise ClientGone("the WebSocket is closed")
         else:
