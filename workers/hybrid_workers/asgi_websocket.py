@@ -70,6 +70,7 @@ class WebSocketSession(asyncio.Protocol):
         "_is_reading",
         "_is_writable",
         "_keepalive",
+        "_label",
         "_late_pong",
         "_opening",
         "_phase",
@@ -128,18 +129,21 @@ class WebSocketSession(asyncio.Protocol):
         self._keepalive: Keepalive | None = None
         self._cell = -1
         self._client = request.client[0] if request.client else ""
+        self._label = ""
 
     def begin(self, scope: Scope, label: str, data: bytes) -> None:
         """Call the application. `scope` is that of the request; `data` is what followed its head."""
         service = self._service
         service.connections.add(self)
         self._early = data
+        self._label = label
         scope["type"] = "websocket"
         del scope["method"]
         scope["scheme"] = _SCHEMES.get(scope["scheme"], scope["scheme"])
         scope["subprotocols"] = list(self._opening.subprotocols)
         scope["extensions"] = {"websocket.http.response": {}}
-        if len(service.running) >= service.limit_concurrency:
+        is_stopping = service.is_closing_each and service.deadlines.keepalive  # else it is the setting
+        if is_stopping or len(service.running) >= service.limit_concurrency:
             self._refuse(503)
             return
         self._cell = service.row.begin(self._started, "WEBSOCKET", self.request.target, label)
@@ -340,7 +344,7 @@ class WebSocketSession(asyncio.Protocol):
 
     def _report(self, what: str, error: BaseException | None = None) -> None:
         self._service.log.error(
-            "%s: WebSocket %s client=%s", what, self.request.target.decode("latin-1"), self._client, exc_info=error
+            "%s: WebSocket %s client=%s", what, self.request.target.decode("latin-1"), self._label, exc_info=error
         )
 
     # -- how it begins and ends -------------------------------------------------------------------
@@ -471,7 +475,7 @@ class WebSocketSession(asyncio.Protocol):
                 self._drained = drained
                 self._stalled_since = now
             elif now - self._stalled_since > self._service.deadlines.write:
-                self._service.log.debug("write stalled: WebSocket of %s", self._client)
+                self._service.log.debug("write stalled: WebSocket client=%s", self._label)
                 self.abort()
             return
         self._stalled_since = 0.0

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.head import HeadParser
@@ -93,7 +94,8 @@ class Service:
         self.running: set[object] = set()
         self.limit_concurrency = 1000
         self.answered = self.errors = 0
-        self.deadlines = type("Deadlines", (), {"write": 30.0})
+        self.deadlines = Deadlines()
+        self.is_closing_each = False
 
     def call(self, session: WebSocketSession, coroutine: Coroutine[Any, Any, None]) -> None:
         self.running.add(session)
@@ -103,11 +105,14 @@ class Service:
         pass
 
 
-def connected(app: Callable[..., Awaitable[None]], **settings: Any) -> tuple[WebSocketSession, Wire]:
+def connected(
+    app: Callable[..., Awaitable[None]], *, is_stopping: bool = False, **settings: Any
+) -> tuple[WebSocketSession, Wire]:
     request = HeadParser(H11Fields(), Limits()).parse(HEAD)
     request.client = ("127.0.0.1", 1)
     wire = Wire()
     service = cast("Any", Service(app, Settings(**settings)))  # has what a session uses
+    service.is_closing_each = is_stopping
     session = WebSocketSession(service, cast("Any", wire), request, read_opening(request, deflate=False))
     session.begin({"type": "http", "method": "GET", "scheme": "http"}, "127.0.0.1:1", b"")
     return session, wire
@@ -265,6 +270,18 @@ def test_worker_that_stops_refuses_a_handshake_that_is_not_answered_yet() -> Non
 
     asyncio.run(main())
     assert seen == [{"type": "websocket.disconnect", "code": 1006, "reason": ""}]
+
+
+def test_worker_that_stops_takes_no_new_connection() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        raise AssertionError("must not be called")
+
+    async def main() -> None:
+        session, wire = connected(app, is_stopping=True)
+        assert wire.taken().startswith(b"HTTP/1.1 503 ")
+        assert session.task is None
+
+    asyncio.run(main())
 
 
 def test_cancelled_application_closes_with_1012_and_is_not_reported(caplog: pytest.LogCaptureFixture) -> None:
