@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
+from hybrid.asgi.extensions import Extras
 from hybrid.asgi.types import App, Message, Scope
 from hybrid.errors import ClientGone
 from hybrid.http.request import Request
@@ -35,6 +36,7 @@ class RequestCycle(Protocol):
     body_is_complete: bool
     buffered: int
     has_left: bool
+    is_disconnected: bool
     is_held: bool
 
     @property
@@ -95,6 +97,7 @@ class Cycle:
         "_app",
         "_chunks",
         "_connection",
+        "_extras",
         "_has_started",
         "_headers",
         "_is_delivered",
@@ -122,6 +125,7 @@ class Cycle:
         self._chunks: list[bytes] | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
         self._has_started = False
+        self._extras: Extras | None = None
         self._headers: Any = ()
         self._is_delivered = False  # the application has been given the end of the body
         self.body_is_complete = not has_body
@@ -190,6 +194,9 @@ class Cycle:
             more = message.get("more_body", False)
             if type(data) is not bytes:
                 data = _as_bytes(data)
+            if self._extras is not None and self._extras.has_trailers:
+                await self._extras.send_content(data, more=more)
+                return
             connection = self._connection
             if len(data) >= LARGE:
                 connection.writelines(response.frame(data, more=more))
@@ -214,12 +221,16 @@ class Cycle:
             response.start(message["status"], headers)
             self._has_started = True
             self._headers = headers
+            if message.get("trailers"):
+                self._extended().has_trailers = True
             for header in headers if isinstance(headers, list) else ():
                 if header[1][:17] == b"text/event-stream":  # its reader waits for the head, not for the first event
                     self.release_head()
                     break
         else:
-            raise self._out_of_order(kind)
+            await self._extended().send(kind, message, has_started=self._has_started)
+            if response.is_complete:
+                self._wake()
 
     # -- what the connection calls ----------------------------------------------------------------
 
@@ -295,6 +306,11 @@ class Cycle:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
+
+    def _extended(self) -> Extras:
+        if self._extras is None:
+            self._extras = Extras(self, self._connection, self._out_of_order)
+        return self._extras
 
     def _out_of_order(self, kind: Any) -> RuntimeError:
         if self.response.is_complete:

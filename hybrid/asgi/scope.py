@@ -7,13 +7,15 @@ applications and middlewares do write into it; of `state` the copy is shallow, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from hybrid.asgi.extensions import ALWAYS, HTTP_1_1, TRAILERS
 from hybrid.asgi.types import Scope
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
+from hybrid.http.tls_facts import TlsFacts
+from hybrid.http1.response import wants_trailers
 
 ASGI_VERSION = "3.0"
 SPEC_VERSION = "2.5"
@@ -22,15 +24,12 @@ SPEC_VERSION = "2.5"
 class Scopes:
     """Makes the scopes of one worker. `state` is the namespace that lifespan startup has filled."""
 
-    __slots__ = ("_extensions", "_is_stripped", "state")
+    __slots__ = ("_is_stripped", "state")
 
-    def __init__(
-        self, *, state: dict[str, Any] | None = None, is_stripped: bool = False, extensions: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, *, state: dict[str, Any] | None = None, is_stripped: bool = False) -> None:
         """`is_stripped`: the proxy has taken the root path off the path, so it is put back (--root-path-mode)."""
         self.state: dict[str, Any] = {} if state is None else state
         self._is_stripped = is_stripped
-        self._extensions = tuple(extensions)
 
     def template(self, peer: Peer, root_path: str) -> Scope:
         """What all requests of one connection have in common."""
@@ -48,6 +47,7 @@ class Scopes:
             "client": peer.client,
             "server": peer.server,
             "state": None,
+            "extensions": offered(peer.tls),
         }
 
     def http(self, template: Scope, request: Request) -> Scope:
@@ -70,9 +70,28 @@ class Scopes:
             scope["path"], scope["root_path"] = mounted(
                 text, request.root_path.rstrip("/"), is_stripped=self._is_stripped
             )
-        if self._extensions:
-            scope["extensions"] = {name: {} for name in self._extensions}
+        scope["extensions"] = extensions = scope["extensions"].copy()
+        if not request.version:
+            for name in HTTP_1_1:
+                del extensions[name]
+        elif request.head.find(b"railers") > 0 and wants_trailers(request):
+            extensions[TRAILERS] = {}
         return scope
+
+
+def offered(tls: TlsFacts | None) -> dict[str, Any]:
+    """The extensions that requests of a connection have in common, as the scope names them."""
+    extensions: dict[str, Any] = {name: {} for name in (*ALWAYS, *HTTP_1_1)}
+    if tls is not None:
+        extensions["tls"] = {
+            "server_cert": None,  # what is in our own file is not worth reading it for each connection
+            "client_cert_chain": [tls.client_certificate] if tls.client_certificate else [],
+            "client_cert_name": tls.client_name or None,
+            "client_cert_error": None,
+            "tls_version": tls.version_number,
+            "cipher_suite": None,
+        }
+    return extensions
 
 
 def decoded(path: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hybrid.http.request import Request
+from hybrid.http.tls_facts import TlsFacts
 
 
 @dataclass(slots=True)
@@ -16,6 +17,7 @@ class Peer:
     server: tuple[str, int | None]
     """Our end: (host, port), or (path, None) on a unix socket."""
     scheme: str = "http"
+    tls: TlsFacts | None = None
     is_trusted: bool = False
     """The peer is a proxy whose forwarded fields are believed: see `hybrid.http.proxies.ProxyRules.meet()`."""
 

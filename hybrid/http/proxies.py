@@ -80,6 +80,7 @@ class ProxyRules:
                     " --forwarded-allow-ips"
                 )
             return
+        request.forwarded = True  # also where only SCRIPT_NAME or a field of the operator's says something
         fields = _Fields(request, self._schemes)
         if fields.script_name and b"script_name" in self._forwarder_headers:
             request.root_path = _prefix(fields.script_name)

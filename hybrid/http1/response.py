@@ -278,7 +278,7 @@ class Response:
                 off_by = abs(self._remaining)
                 self.head_sent = not before  # held back: the client can still be told 500
                 self.keep_alive = False
-                self._remaining = -1
+                self._remaining = -1 if before else 0  # the head is out: the client goes on counting
                 raise ResponseError(f"the content is {off_by} bytes {wrong} than its Content-Length")
             self.is_complete = not more
             self.bytes_sent += size
@@ -330,8 +330,7 @@ class Response:
             lines.append(line)
         if not self.head_sent or self.is_complete or not self.has_body or not self._chunked:
             return self.content(b"", more=False)
-        wants = self._request.header(b"te") or b""
-        if b"trailers" not in {coding.strip() for coding in wants.lower().split(b",")}:
+        if not wants_trailers(self._request):
             lines = []
         self.is_complete = True
         return b"".join((b"0\r\n", *lines, b"\r\n"))
@@ -417,6 +416,12 @@ class Response:
         lines.append(b"\r\n")
         self.head_sent = True
         return b"".join(lines)
+
+
+def wants_trailers(request: Request) -> bool:
+    """The client takes fields behind the content (RFC 9110 section 10.1.4)."""
+    wants = request.header(b"te") or b""
+    return b"trailers" in {coding.strip() for coding in wants.lower().split(b",")}
 
 
 def _length_of(line: bytes, before: int) -> int:

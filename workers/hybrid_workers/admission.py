@@ -109,7 +109,10 @@ class Admission:
     @property
     def peer(self) -> Peer:
         """Who was admitted."""
-        return self._admissions.meet(self.client, self.server)
+        peer = self._admissions.meet(self.client, self.server)
+        if self.transport is not None:
+            peer.tls = self.transport.facts
+        return peer
 
     def advance(self) -> int:
         """Go on as far as the bytes reach: the events to wait for, 0 when HTTP may begin.

@@ -11,6 +11,8 @@ import socket
 import ssl
 from typing import Final
 
+from hybrid.http.tls_facts import TlsFacts, facts_of
+
 RECORD: Final = 16384
 """The most that one record holds, and so one call of OpenSSL."""
 
@@ -27,9 +29,9 @@ class TlsTransport:
         self._is_cut = False
 
     @property
-    def ssl_object(self) -> ssl.SSLSocket:
+    def facts(self) -> TlsFacts:
         """What was negotiated."""
-        return self._socket
+        return facts_of(self._socket)
 
     def handshake(self) -> str:
         """Go on with the handshake: "" when it is complete, else what it waits for, "read" or "write".
