@@ -10,12 +10,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-slow check lint types arch bench docs format clean
+.PHONY: help setup demo test test-slow fuzz check lint types arch bench docs format clean
 
 help:
 	@echo "make demo       set up, then serve the example FastAPI and Django applications until Ctrl-C"
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the slow ones: crash loops, upgrades, signals under load"
+	@echo "make fuzz       look for inputs that break the parser, for FUZZ_S seconds (60)"
 	@echo "make check      lint types arch test: what must hold before a push"
 	@echo "make bench      measure against other servers; see benchmarks/README.md"
 	@echo "make docs       write docs/settings.md from the settings table"
@@ -40,6 +41,15 @@ test: setup
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow tests
+
+# In its own environment, since atheris has wheels for few Pythons: make fuzz PYTHON=python3.12 FUZZ_S=600
+FUZZ_S ?= 60
+FUZZ_BIN := .venv-fuzz/bin
+fuzz:
+	@test -x $(FUZZ_BIN)/python || $(PYTHON) -m venv .venv-fuzz
+	@$(FUZZ_BIN)/python -c "import atheris, hybrid" 2>/dev/null || $(FUZZ_BIN)/python -m pip install --quiet --disable-pip-version-check --editable . atheris
+	$(FUZZ_BIN)/python -m tests.fuzz.fuzz receiver -max_total_time=$$(($(FUZZ_S) * 3 / 4))
+	$(FUZZ_BIN)/python -m tests.fuzz.fuzz proxies -max_total_time=$$(($(FUZZ_S) / 4))
 
 check: lint types arch test
 

@@ -80,6 +80,16 @@ def test_the_field_limit_counts_every_field(parser: HeadParser) -> None:
     assert refused(parser, head(b"a: 1", b"b: 2", b"c: 3", b"d: 4")) == 431
 
 
+def test_a_broken_limit_outranks_what_else_is_wrong(parser: HeadParser) -> None:
+    """Or the status would depend on the order in which a back end finds things."""
+    many = [b"a: 1", b"b: 2", b"c: 3", b"d: 4"]
+    assert refused(parser, head(b"Host: b", *many)) == 431
+    assert refused(parser, head(b"Content-Length: x", *many)) == 431
+    assert refused(parser, head(b"Content-Length: 1", b"Transfer-Encoding: chunked", *many)) == 431
+    assert refused(parser, head(b"a b: c", b"X: " + b"y" * 8190)) == 431
+    assert refused(parser, head(b"a b: c")) == 400
+
+
 def persistence(parser: HeadParser, version: bytes, *values: bytes) -> bool:
     lines = [b"Connection: " + value for value in values]
     return parser.parse(head(*lines, start=b"GET / HTTP/" + version)).keep_alive
