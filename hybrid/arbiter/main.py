@@ -30,7 +30,9 @@ from hybrid.contract.identity import owner
 from hybrid.contract.scoreboard import InFlight
 from hybrid.contract.title import set_title
 from hybrid.errors import SettingsError
+from hybrid.hooks import Cfg
 from hybrid.settings import Settings
+from hybrid.settings.log_plan import log_plan
 
 LoadSettings = Callable[[], Settings]
 POOL = "main"
@@ -83,6 +85,7 @@ class Arbiter:
         self._listeners = Listeners(log, self._pause)
         self._children = Children(run_worker, log, self._close_in_child)
         self._hooks = ServerHooks(log)
+        self._counted = 0
         self._releases: dict[int, Release] = {}
         self._pidfile: Pidfile | None = None
         self._watcher: Watcher | None = None
@@ -127,6 +130,9 @@ class Arbiter:
         self.state, actions = decide(self.state, event, time.monotonic())
         for action in actions:
             self._perform(action)
+        if len(self.state.children) != self._counted:
+            self._counted = len(self.state.children)
+            logs.gauge("gunicorn.workers", self._counted)
         if isinstance(event, ev.Resize) and event.pool in self.state.pools:
             self._hooks.resized(self.state.pools[event.pool].size)
 
@@ -336,7 +342,7 @@ def plans(settings: Settings) -> dict[str, Plan]:
 
 def _open_logs(settings: Settings) -> logging.Logger:
     who = owner(settings) if settings.user or settings.group else None
-    return logs.configure(settings.errorlog, settings.loglevel, settings.accesslog, who)
+    return logs.configure(plan=log_plan(settings, who, lambda: Cfg(settings)))
 
 
 def _start_dir() -> str:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from hybrid.hooks.cfg import Cfg
-from hybrid.logs.views import ReceivedRequest, RequestView, ResponseView
+from hybrid.logs.atoms import LoggedRequest
+from hybrid.logs.views import RequestView, ResponseView
 from hybrid.settings.hooks import Hook, Hooks
 
 _DRAINING = 3
@@ -101,13 +102,13 @@ class RequestHooks:
             return None
         return cls(hooks, worker)
 
-    def before(self, request: ReceivedRequest) -> None:
+    def before(self, request: LoggedRequest) -> None:
         """Raises what the hook raises."""
         view = self._views[id(request)] = RequestView(request)
         if self._before is not None:
             self._before(self._worker, view)
 
-    def after(self, request: ReceivedRequest, environ: Mapping[str, object], response: ResponseView) -> None:
+    def after(self, request: LoggedRequest, environ: Mapping[str, object], response: ResponseView) -> None:
         """Never raises: the answer is out already."""
         view = self._views.pop(id(request), None) or RequestView(request)
         if self._after is None:

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Protocol
 
-
-class ReceivedRequest(Protocol):
-    """What is read of a request."""
-
-    method: str
-    target: bytes
-    path: bytes
-    query: bytes
-    version: int
-    headers: list[tuple[bytes, bytes]]
-    keep_alive: bool
-    client: tuple[str, int] | None
-    scheme: str
+from hybrid.logs.atoms import LoggedRequest
 
 
 class RequestView:
     """A request with the attributes of gunicorn's. Others may be added: a hook leaves the next one a note."""
 
-    def __init__(self, request: ReceivedRequest) -> None:
-        self._request = request
+    def __init__(self, request: LoggedRequest) -> None:
+        self.received = request
+        """The request itself."""
         self.method = request.method
         self.uri = request.target.decode("latin-1")
         self.path = request.path.decode("latin-1")
         self.query = request.query.decode("latin-1")
         self.fragment = ""
         self.version = (1, request.version)
-        self.scheme = request.scheme
+        self.scheme = getattr(request, "scheme", "http")
         self.body = None
         """Bodies are for the application."""
         self.trailers: list[tuple[str, str]] = []
@@ -41,16 +29,17 @@ class RequestView:
     @property
     def headers(self) -> list[tuple[str, str]]:
         """Upper-case names, as gunicorn has them."""
-        return [(name.decode("latin-1").upper(), value.decode("latin-1")) for name, value in self._request.headers]
+        return [(name.decode("latin-1").upper(), value.decode("latin-1")) for name, value in self.received.headers]
 
     @property
     def remote_addr(self) -> tuple[str, int] | None:
-        return self._request.client
+        client: tuple[str, int] | None = getattr(self.received, "client", None)
+        return client
 
     peer_addr = remote_addr
 
     def should_close(self) -> bool:
-        return not self._request.keep_alive
+        return not getattr(self.received, "keep_alive", False)
 
 
 class ResponseView:

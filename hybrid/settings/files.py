@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import CodeType, ModuleType
 
 from hybrid.errors import SettingsError
+from hybrid.logs.standin import other_servers_names
 from hybrid.settings.given import Origin
 from hybrid.settings.layer import Layer, from_python, from_toml
 
@@ -149,7 +150,7 @@ def _python_file(path: str, name: str, cwd: str) -> Layer:
     module.__file__ = path
     namespace: dict[str, object] = vars(module)
     sys.modules[MODULE] = module
-    with _importing_from(cwd):
+    with _importing_from(cwd), other_servers_names():
         try:
             code = compile(source, path, "exec", dont_inherit=True)
             exec(code, namespace)

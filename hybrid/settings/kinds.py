@@ -155,7 +155,15 @@ def _url_path(value: object) -> str:
     return path
 
 
+def _target(value: object) -> str:
+    target = _text(value).strip()
+    if target and (not target.startswith("/") or not target.isascii() or not target.isprintable() or " " in target):
+        raise ValueError
+    return target
+
+
 TEXT = Kind("TEXT", "text", _text)
+TARGET = Kind("PATH", "a path to request that begins with /, such as /healthz", _target)
 PATH = Kind("PATH", "a path", _text)
 URL_PATH = Kind("PATH", "a URL path that begins with /", _url_path)
 FLAG = Kind("", "true or false", _flag)

@@ -168,6 +168,59 @@ class Settings:
         "Add a random number up to this to --max-requests, so that workers are not replaced together.",
         flags=("--max-requests-jitter", "--limit-max-requests-jitter"),
     )
+    max_worker_memory: int = setting(
+        0,
+        kinds.SIZE,
+        "Workers",
+        "Replace a worker that uses more than this; it serves on until its successor is ready. Its share of memory that"
+        " several workers use counts (PSS). 0: never.",
+        own=True,
+    )
+    max_worker_memory_hard: int = setting(
+        0, kinds.SIZE, "Workers", "Kill a worker at once that uses more than this; 0: never.", own=True
+    )
+    max_worker_lifetime: float = setting(
+        0.0,
+        kinds.DURATION,
+        "Workers",
+        "Replace a worker that has served for this long, up to a tenth less so that they do not all go together;"
+        " 0: never.",
+        own=True,
+    )
+    max_surge: int = setting(
+        0,
+        kinds.COUNT,
+        "Workers",
+        "How many workers may be replaced at a time, in a reload or for any other reason; 0: a quarter of them.",
+        own=True,
+        shown_default="a quarter of --workers",
+    )
+    ready_probe: str = setting(
+        "",
+        kinds.TARGET,
+        "Workers",
+        "Request this path of a worker before it counts as ready, as in `/healthz`; an answer of 400 and above, or none"
+        " within --boot-timeout, means that it cannot serve.",
+        shown_default="none",
+        own=True,
+    )
+    restart_intensity: int = setting(
+        5,
+        kinds.POSITIVE,
+        "Workers",
+        "So many deaths of workers within --restart-period make a pool `degraded`: it is brought back one by one.",
+        own=True,
+    )
+    restart_period: float = setting(60.0, kinds.DURATION, "Workers", "See --restart-intensity.", own=True)
+    preload_app: bool = setting(
+        False,
+        kinds.FLAG,
+        "Workers",
+        "Import the application once per release, in a template process that workers are forked from: they share its"
+        " memory, and a worker that replaces a dead one is ready at once, with the same code.",
+        flags=("--preload/--no-preload",),
+        common=True,
+    )
     sync_threads: int = setting(
         40,
         kinds.POSITIVE,
@@ -590,17 +643,17 @@ class Settings:
     dogstatsd_tags: str = setting(
         "", kinds.COMMA_TEXT, "Logging", "Tags for metrics, in DogStatsD's form: `key:value,key:value`."
     )
-    enable_backlog_metric: bool = setting(
-        False,
-        kinds.FLAG,
-        "Logging",
-        "Send the number of connections that wait for accept as a metric (Linux, TCP).",
-        flags=("--enable-backlog-metric/--no-backlog-metric",),
-    )
 
     # -- Process -------------------------------------------------------------------------------
     pidfile: str = setting(
         "", kinds.PATH, "Process", "File for the arbiter's process id.", flags=("-p", "--pid"), common=True
+    )
+    control_socket: str = setting(
+        "",
+        kinds.PATH,
+        "Process",
+        "Unix socket for `hybrid status`, `reload` and the like; `off`: none.",
+        shown_default="in no folder: an abstract one named after the process id",
     )
     user: str = setting("", kinds.TEXT, "Process", "User of the workers.", flags=("-u", "--user"))
     group: str = setting("", kinds.TEXT, "Process", "Group of the workers.", flags=("-g", "--group"))
