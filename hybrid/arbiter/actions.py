@@ -95,10 +95,22 @@ class LogDeath:
 
 
 @dataclass(frozen=True, slots=True)
+class Settle:
+    """The reload of this generation has ended: say so to whoever waits for it, and to the service manager."""
+
+    generation: int
+    is_ok: bool
+    text: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """End the arbiter with this code. The last action there is."""
 
     code: int
 
 
-Action = Load | Spawn | Kill | Discard | CloseListeners | ReopenLogs | Announce | Say | LogSilence | LogDeath | Exit
+Action = (
+    Load | Spawn | Kill | Discard | CloseListeners | ReopenLogs | Announce | Say | LogSilence | LogDeath | Settle | Exit
+)

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 
 from hybrid.arbiter.actions import Spawn
 from hybrid.arbiter.events import BootFailed, Drained, Event, Exited, Ready, Retiring, Spawned, SpawnFailed
+from hybrid.arbiter.memory import rss_bytes
 from hybrid.arbiter.state import Signal
+from hybrid.arbiter.status import Counters
 from hybrid.contract import BootFailed as BootFailedMessage
 from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext
 from hybrid.contract import Ready as ReadyMessage
@@ -155,6 +157,10 @@ class Children:
             if process.row.words[Word.PID] == pid
         }
 
+    def counters(self) -> dict[int, Counters]:
+        """What the rows say of those that have taken theirs, by pid."""
+        return {pid: _counters(process.row, pid) for pid, process in self._processes.items() if self.row(pid)}
+
     def row(self, pid: int) -> ScoreRow | None:
         """The row of a child that is not reaped yet and has taken it."""
         process = self._processes.get(pid)
@@ -182,6 +188,21 @@ class Children:
         process = self._processes.pop(pid, None)
         if process is not None:
             process.channel.close()
+
+
+def _counters(row: ScoreRow, pid: int) -> Counters:
+    words, floats = row.words, row.floats
+    return Counters(
+        started=floats[Word.STARTED],
+        requests=words[Word.REQUESTS],
+        errors=words[Word.ERRORS],
+        active=words[Word.ACTIVE],
+        connections=words[Word.CONNECTIONS],
+        capacity=words[Word.CAPACITY],
+        loop_lag_s=floats[Word.LOOP_LAG],
+        rss_bytes=rss_bytes(pid),
+        in_flight=row.in_flight(),
+    )
 
 
 def exited(pid: int, status: int) -> Exited:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hybrid.arbiter import policy
-from hybrid.arbiter.actions import Action, Discard, Exit, Kill, Level, LogSilence, Say, Spawn
-from hybrid.arbiter.state import Child, Phase, Plan, Pool, Signal, Stage, State
+from hybrid.arbiter.actions import Action, Announce, Discard, Exit, Kill, Level, LogSilence, Say, Settle, Spawn
+from hybrid.arbiter.state import NEVER, Child, Phase, Plan, Pool, Signal, Stage, State
 
 TIMEOUT = "timeout"
 BOOT_TIMEOUT = "boot timeout"
@@ -23,11 +23,12 @@ def converge(state: State, now: float, actions: list[Action]) -> State:
     state = _deadlines(state, now, actions)
     if state.phase is not Phase.RUNNING:
         return _stopping(state, now, actions)
+    state = _promote(state, actions)
     for name in state.pools:
         state = _supersede(state, state.pools[name], now, actions)
         state = _retire(state, state.pools[name], now, actions)
         state = _fill(state, state.pools[name], now, actions)
-    return _discard(state, actions)
+    return _discard(_finish_reload(_drop_pools(state), actions), actions)
 
 
 def next_wakeup(state: State) -> float | None:
@@ -107,6 +108,72 @@ def _stopping(state: State, now: float, actions: list[Action]) -> State:
     return state
 
 
+# a new generation --------------------------------------------------------------------------------------------
+
+
+def _promote(state: State, actions: list[Action]) -> State:
+    """A first generation is good in each pool with its first ready child; a reload, once all of its pools have one."""
+    passed = [pool for pool in state.pools.values() if pool.good != pool.generation and _has_ready(state, pool)]
+    candidates = {pool.name for pool in state.pools.values() if pool.generation == state.trial} - state.leaving
+    is_passed = candidates <= {pool.name for pool in passed}
+    for pool in passed:
+        is_new = pool.good == NEVER
+        if pool.generation == state.trial and not is_passed and any(p.is_on_trial for p in state.pools.values()):
+            continue
+        size = pool.size if is_new else pool.plan.size
+        state = state.with_pool(replace(pool, good=pool.generation, good_plan=pool.plan, size=size, traceback=""))
+        if not is_new:
+            text = f"Pool {pool.name}: generation {pool.generation} is ready, retiring generation {pool.good}"
+            actions.append(Say(Level.INFO, text))
+    if is_passed and candidates:
+        for name in state.leaving:
+            state = state.with_pool(replace(state.pools[name], size=0))
+        state = replace(state, leaving=frozenset())
+    return state
+
+
+def _has_ready(state: State, pool: Pool) -> bool:
+    return any(
+        child.generation == pool.generation and child.stage is Stage.READY and child.is_staying
+        for child in state.of_pool(pool.name)
+    )
+
+
+def _finish_reload(state: State, actions: list[Action]) -> State:
+    """The reload has ended well when every pool is served by the new generation alone."""
+    if state.trial == NEVER or state.leaving:
+        return state
+    for pool in state.pools.values():
+        ready = [child for child in state.of_pool(pool.name) if child.stage is Stage.READY and child.is_staying]
+        if pool.generation != state.trial or pool.is_on_trial or len(ready) < pool.size:
+            return state
+        if any(child.generation != state.trial for child in ready):
+            return state
+    workers = sum(pool.size for pool in state.pools.values())
+    text = f"Reloaded: generation {state.trial} serves with {workers} worker{'s' if workers > 1 else ''}"
+    actions.append(Say(Level.INFO, text))
+    return settle(state, state.trial, is_ok=True, text=text, actions=actions)
+
+
+def settle(
+    state: State, generation: int, *, is_ok: bool, text: str, actions: list[Action], traceback: str = ""
+) -> State:
+    """A reload has ended, one way or the other. No-op for a generation whose end has been told."""
+    if generation == NEVER or generation != state.trial:
+        return state
+    actions.append(Settle(generation, is_ok, text, traceback))
+    if state.phase is Phase.RUNNING and state.is_announced:
+        actions.append(Announce("READY=1"))
+    return replace(state, trial=NEVER)
+
+
+def _drop_pools(state: State) -> State:
+    """Forget pools that shall have no workers and have none left."""
+    used = {child.pool for child in state.children.values()}
+    pools = {name: pool for name, pool in state.pools.items() if pool.size or name in used}
+    return state if len(pools) == len(state.pools) else replace(state, pools=pools)
+
+
 # replacing --------------------------------------------------------------------------------------------------
 
 
@@ -124,8 +191,17 @@ def _supersede(state: State, pool: Pool, now: float, actions: list[Action]) -> S
 
 
 def _retire(state: State, pool: Pool, now: float, actions: list[Action]) -> State:
-    """Drain one ready child for each that is ready above the size: who is to be replaced first, then the oldest."""
-    ready = [child for child in state.of_pool(pool.name) if child.stage is Stage.READY and child.is_staying]
+    """Drain one ready child for each that is ready above the size: who is to be replaced first, then the oldest.
+
+    The child that stands for a reload on trial is no surplus: other pools may not be as far.
+    """
+    ready = [
+        child
+        for child in state.of_pool(pool.name)
+        if child.stage is Stage.READY
+        and child.is_staying
+        and not (pool.is_on_trial and child.generation == pool.generation)
+    ]
     keepers = {child.slot for child in _keepers(state, pool, pool.serving)}
     surplus = max(0, len(ready) - pool.size)
     for child in sorted(ready, key=lambda child: (child.slot in keepers, child.since))[:surplus]:

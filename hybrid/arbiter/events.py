@@ -99,10 +99,11 @@ class Reload:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """The operator wants so many workers more or fewer; a pool never shrinks below one."""
+    """The operator wants so many workers more or fewer, or just so many; a pool never shrinks below one."""
 
     pool: str
-    by: int
+    by: int = 0
+    to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,16 @@ class Loop:
         """Have `wait` hand out this callback while the descriptor is readable."""
         self._selector.register(fd, selectors.EVENT_READ, callback)
 
+    def watch_room(self, fd: int, is_wanted: bool) -> None:
+        """Hand out the callback of a watched descriptor also while it takes bytes, or no longer. Cheap to repeat."""
+        try:
+            key = self._selector.get_key(fd)
+        except KeyError:
+            return
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if is_wanted else 0)
+        if events != key.events:
+            self._selector.modify(fd, events, key.data)
+
     def forget(self, fd: int) -> None:
         """The opposite; before the descriptor is closed. A no-op for one that is not watched."""
         try:

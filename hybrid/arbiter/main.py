@@ -18,12 +18,15 @@ from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
 from hybrid.arbiter import records
 from hybrid.arbiter.children import Children, Release, RunWorker, exited
+from hybrid.arbiter.control import ControlServer
 from hybrid.arbiter.hooks import ServerHooks
 from hybrid.arbiter.listeners import Listeners
 from hybrid.arbiter.loop import Loop
 from hybrid.arbiter.notify import Notifier
+from hybrid.arbiter.operator import Operator
 from hybrid.arbiter.pidfile import Pidfile
 from hybrid.arbiter.state import Plan, State
+from hybrid.arbiter.status import describe
 from hybrid.arbiter.supervisor import decide, next_wakeup
 from hybrid.arbiter.watcher import Watcher
 from hybrid.contract.identity import owner
@@ -91,6 +94,9 @@ class Arbiter:
         self._watcher: Watcher | None = None
         self._pending: deque[ev.Event] = deque()
         self._exit_code: int | None = None
+        self._started = time.monotonic()
+        self._operator = Operator(self)
+        self._control = ControlServer(loop, self._operator.handle, log)
         self.state = State(slots=self._children.scoreboard.rows)
 
     # life -------------------------------------------------------------------------------------------------
@@ -103,6 +109,7 @@ class Arbiter:
         listeners = self._listeners.open(settings)
         self._adopt(Release(0, settings, folder, listeners))
         self._hooks.ready(listeners.values())
+        self._control.open(settings.control_socket)
         if settings.reload:
             self._watch_files(settings)
         self._pending.append(ev.Loaded(0, plans(settings)))
@@ -125,6 +132,25 @@ class Arbiter:
         self._listeners.close_all_but(())
         if self._pidfile is not None:
             self._pidfile.remove()
+        self._control.close()  # the last: whoever waits for our end sees it here
+
+    def submit(self, event: ev.Event) -> None:
+        """Decide about this event when those before it are done."""
+        self._pending.append(event)
+
+    def report(self) -> dict[str, object]:
+        """Everything that `hybrid status` shows. Reads the scoreboard and /proc; asks no worker."""
+        newest = self._releases.get(max(self._releases, default=0))
+        return describe(
+            self.state,
+            self._children.counters(),
+            time.monotonic(),
+            pid=os.getpid(),
+            version=hybrid.__version__,
+            uptime_s=round(time.monotonic() - self._started, 3),
+            app=newest.settings.app if newest else "",
+            listeners=[listener.address for listener in newest.listeners.values()] if newest else [],
+        )
 
     def _step(self, event: ev.Event) -> None:
         self.state, actions = decide(self.state, event, time.monotonic())
@@ -208,6 +234,10 @@ class Arbiter:
                 self._notifier.tell(action.state)
             case act.Say():
                 self._log.log(action.level, "%s", action.text)
+                if action.level >= act.Level.INFO:
+                    self._operator.told(action.text)
+            case act.Settle():
+                self._operator.settled(action)
             case act.LogSilence():
                 now = time.monotonic()
                 self._log.critical(
@@ -323,6 +353,7 @@ class Arbiter:
     def _close_in_child(self) -> None:
         """Close, in a process that we just forked, what only the arbiter may hold."""
         self._loop.close()
+        self._control.close_in_child()
         if self._watcher is not None:
             os.close(self._watcher.fileno())
 
@@ -336,6 +367,7 @@ def plans(settings: Settings) -> dict[str, Plan]:
             boot_timeout_s=settings.boot_timeout,
             graceful_timeout_s=settings.graceful_timeout,
             waits_for_fix=settings.reload,
+            surge=settings.max_surge or max(1, settings.workers // 4),
         )
     }
 

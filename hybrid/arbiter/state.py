@@ -110,7 +110,7 @@ class Pool:
     generation: int = 0
     """What new children are made of."""
     good: int = NEVER
-    """The last generation of which a child was ready; equal to `generation` unless a reload is on trial."""
+    """The last generation that showed that it can serve; equal to `generation` unless a reload is on trial."""
     good_plan: Plan | None = None
     backoff: Backoff = field(default_factory=Backoff)
     is_blocked: bool = False
@@ -120,7 +120,7 @@ class Pool:
 
     @property
     def is_on_trial(self) -> bool:
-        """A reload whose generation has not had a ready child yet, while an older one serves."""
+        """A reload that has not been passed yet, while an older generation serves."""
         return self.good not in (NEVER, self.generation)
 
     @property
@@ -145,6 +145,10 @@ class State:
     exit_code: int = 0
     generation: int = 0
     """The newest generation number given out."""
+    trial: int = NEVER
+    """The generation of a reload whose outcome nobody knows yet."""
+    leaving: frozenset[str] = frozenset()
+    """The pools that the settings on trial no longer have: they serve until the trial has been passed."""
     releases: frozenset[int] = frozenset()
     """The generations whose settings and listeners the shell keeps."""
     is_announced: bool = False

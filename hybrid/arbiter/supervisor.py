@@ -9,8 +9,8 @@ The rules in one place:
 
 - make before break: a child is retired only while more are ready than the pool needs, so reload,
   max-requests and resize are the same rule;
-- a reload is on trial until one child of its generation is ready. That first child boots alone. If it cannot,
-  the pool goes back to the generation before, whose children have not been touched;
+- a reload is on trial until one child of its generation is ready in every pool. That first child boots alone. If
+  it cannot, all pools go back to the generation before, whose children have not been touched;
 - a generation that was never ready in a pool that never had one ends the arbiter, with the child's exit code;
 - afterwards, deaths only slow down the respawns;
 - whatever was told to go has a deadline, and SIGKILL follows.
@@ -35,7 +35,7 @@ from hybrid.arbiter.actions import (
     ReopenLogs,
     Say,
 )
-from hybrid.arbiter.converge import BOOT_TIMEOUT, TIMEOUT, converge, fields, next_wakeup
+from hybrid.arbiter.converge import BOOT_TIMEOUT, TIMEOUT, converge, fields, next_wakeup, settle
 from hybrid.arbiter.events import (
     BootFailed,
     Drained,
@@ -81,8 +81,7 @@ def _apply(state: State, event: Event, now: float, actions: Actions) -> State:
         case Loaded():
             return _loaded(state, event, now)
         case LoadFailed():
-            actions.append(Say(Level.ERROR, f"Reload failed: {event.reason}; nothing was changed"))
-            return state
+            return _load_failed(state, event, actions)
         case Spawned():
             return _spawned(state, event, now)
         case SpawnFailed():
@@ -122,9 +121,13 @@ def _loaded(state: State, event: Loaded, now: float) -> State:
         size = plan.size if pool.good == NEVER else pool.size
         pool = replace(pool, plan=plan, size=size, generation=event.generation, traceback="")
         state = state.with_pool(replace(pool, backoff=policy.Backoff(0, now), is_blocked=False))
-    for name in state.pools.keys() - event.plans.keys():
-        state = state.with_pool(replace(state.pools[name], size=0))
-    return state
+    return replace(state, leaving=frozenset(state.pools.keys() - event.plans.keys()))
+
+
+def _load_failed(state: State, event: LoadFailed, actions: Actions) -> State:
+    text = f"Reload failed: {event.reason}; nothing was changed"
+    actions.append(Say(Level.ERROR, text))
+    return settle(state, event.generation, is_ok=False, text=text, actions=actions)
 
 
 def _spawned(state: State, event: Spawned, now: float) -> State:
@@ -155,13 +158,6 @@ def _ready(state: State, event: Ready, now: float, actions: Actions) -> State:
     if not child.is_staying:
         return state
     state = state.with_child(replace(child, stage=Stage.READY, since=now, beat=now, ready_at=now))
-    pool = state.pools[child.pool]
-    if child.generation == pool.generation and pool.good != pool.generation:
-        size = pool.plan.size if pool.is_on_trial else pool.size
-        state = state.with_pool(replace(pool, good=pool.generation, good_plan=pool.plan, size=size, traceback=""))
-        if pool.is_on_trial:
-            text = f"Pool {pool.name}: generation {pool.generation} is ready, retiring generation {pool.good}"
-            actions.append(Say(Level.INFO, text))
     if not state.is_announced and state.phase is Phase.RUNNING:
         actions.append(Announce("READY=1"))
         state = replace(state, is_announced=True)
@@ -216,24 +212,34 @@ def _exited(state: State, event: Exited, now: float, actions: Actions) -> State:
 
 def _stop(state: State, event: Stop, actions: Actions) -> State:
     if state.phase is Phase.RUNNING:
-        actions += [Announce("STOPPING=1"), CloseListeners()]
+        state = _begin_stop(state, actions)
         return replace(state, phase=Phase.GRACEFUL if event.is_graceful else Phase.QUICK)
     return replace(state, phase=Phase(min(state.phase + 1, Phase.KILLING)))
+
+
+def _begin_stop(state: State, actions: Actions) -> State:
+    actions += [Announce("STOPPING=1"), CloseListeners()]
+    return settle(state, state.trial, is_ok=False, text="Reload failed: the arbiter stops", actions=actions)
 
 
 def _reload(state: State, actions: Actions) -> State:
     if state.phase is not Phase.RUNNING:
         return state
-    state = replace(state, generation=state.generation + 1)
-    actions.append(Load(state.generation))
-    return state
+    number = state.generation + 1
+    text = f"Reload of generation {state.trial} was overtaken by generation {number}"
+    state = settle(state, state.trial, is_ok=False, text=text, actions=actions)
+    if state.is_announced:
+        actions.append(Announce("RELOADING=1"))
+    actions.append(Load(number))
+    return replace(state, generation=number, trial=number)
 
 
 def _resize(state: State, event: Resize, actions: Actions) -> State:
     pool = state.pools.get(event.pool)
     if pool is None or state.phase is not Phase.RUNNING:
         return state
-    size = min(max(1, pool.size + event.by), state.slots // 2)
+    wanted = pool.size + event.by if event.to is None else event.to
+    size = min(max(1, wanted), state.slots // 2)
     if size == pool.size:
         return state
     actions.append(Say(Level.INFO, f"Pool {pool.name}: {pool.size} -> {size} workers"))
@@ -281,27 +287,39 @@ def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float,
         return _slow_down(state, child.pool, None, now, actions)
     if pool.is_blocked:
         return state
+    if pool.generation == state.trial and any(pool.is_on_trial for pool in state.pools.values()):
+        return _roll_back(state, reason, now, actions)
     if pool.good == NEVER and pool.plan.waits_for_fix:
-        actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason}; waiting for a changed file"))
-        return state.with_pool(replace(pool, is_blocked=True))
+        text = f"Worker cannot boot: {reason}; waiting for a changed file"
+        actions.append(Say(Level.ERROR, text))
+        state = state.with_pool(replace(pool, is_blocked=True))
+        return settle(state, pool.generation, is_ok=False, text=text, actions=actions, traceback=pool.traceback)
     if pool.good == NEVER:
         actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason} {fields(child)}"))
         actions.append(Say(Level.ERROR, f"Reason: {_REASONS.get(code, _REASONS[_BOOT_FAILED])}"))
-        actions += [Announce("STOPPING=1"), CloseListeners()]
+        state = _begin_stop(state, actions)
         return replace(state, phase=Phase.QUICK, exit_code=code)
-    if pool.is_on_trial:
-        return _roll_back(state, pool, reason, now, actions)
     actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason} {fields(child)}"))
     return _slow_down(state, child.pool, None, now, actions)
 
 
-def _roll_back(state: State, pool: Pool, reason: str, now: float, actions: Actions) -> State:
-    assert pool.good_plan is not None  # is_on_trial says that a generation was good
-    actions.append(
-        Say(Level.ERROR, f"Reload failed: generation {pool.generation}: {reason}; generation {pool.good} serves on")
-    )
-    fresh = policy.Backoff(0, now)
-    return state.with_pool(replace(pool, generation=pool.good, plan=pool.good_plan, backoff=fresh))
+def _roll_back(state: State, reason: str, now: float, actions: Actions) -> State:
+    """All pools go back to what served before: a release is one thing, however many pools it has."""
+    failed = state.trial
+    good = max(pool.good for pool in state.pools.values())
+    traceback = next((pool.traceback for pool in state.pools.values() if pool.traceback), "")
+    text = f"Reload failed: generation {failed}: {reason}; generation {good} serves on"
+    actions.append(Say(Level.ERROR, text))
+    for pool in state.pools.values():
+        if pool.generation != failed:
+            continue
+        if pool.good_plan is None:  # a pool that the failed settings brought: converge ends its children
+            state = state.with_pool(replace(pool, size=0, is_blocked=True))
+        else:
+            fresh = policy.Backoff(0, now)
+            state = state.with_pool(replace(pool, generation=pool.good, plan=pool.good_plan, backoff=fresh))
+    state = replace(state, leaving=frozenset())
+    return settle(state, failed, is_ok=False, text=text, actions=actions, traceback=traceback)
 
 
 def _slow_down(state: State, name: str, ready_s: float | None, now: float, actions: Actions) -> State:

@@ -18,8 +18,13 @@ COMMANDS = {
     "run": ("hybrid.cli.run", "Serve an application (the default: `hybrid APP`)."),
     "check": ("hybrid.cli.check", "Load settings and application, say what was found, exit."),
     "config": ("hybrid.cli.config", "Show every setting, its value and where the value came from."),
+    "status": ("hybrid.cli.control:status", "Show how a running server is."),
+    "workers": ("hybrid.cli.control:workers", "Show each worker of a running server, and what it is doing."),
+    "reload": ("hybrid.cli.control:reload", "Have a running server load settings and application anew."),
+    "scale": ("hybrid.cli.control:scale", "Change the number of workers of a running server."),
+    "stop": ("hybrid.cli.control:stop", "Stop a running server."),
 }
-"""Command -> module with an attribute `command`, and its line in the help."""
+"""Command -> module, with the attribute if it is not `command`, and its line in the help."""
 
 USAGE_ERROR = 2
 
@@ -33,7 +38,8 @@ class Hybrid(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute or "command")
         assert isinstance(command, click.Command)
         return command
 

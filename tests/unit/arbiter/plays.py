@@ -1,19 +1,19 @@
 """Scenarios for the supervisor: `play(state).on(event).does(actions)`.
 
-Log lines (Say, LogDeath, LogSilence) and what only the service manager hears (Announce) are left out of
-`does`, unless it names some itself; `.says(...)` looks for a text among them.
+Log lines (Say, LogDeath, LogSilence) and what only others hear (Announce, Settle) are left out of `does`, unless
+it names some itself; `.says(...)` looks for a text among them.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from hybrid.arbiter.actions import Action, Announce, Discard, LogDeath, LogSilence, Say, Spawn
+from hybrid.arbiter.actions import Action, Announce, Discard, LogDeath, LogSilence, Say, Settle, Spawn
 from hybrid.arbiter.events import Event, Loaded, Ready, Spawned, Tick
 from hybrid.arbiter.state import Plan, State
 from hybrid.arbiter.supervisor import decide, next_wakeup
 
-QUIET = (Say, LogDeath, LogSilence, Announce, Discard)
+QUIET = (Say, LogDeath, LogSilence, Announce, Discard, Settle)
 
 
 class Play:

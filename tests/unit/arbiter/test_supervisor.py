@@ -12,6 +12,7 @@ from hybrid.arbiter.actions import (
     LogDeath,
     LogSilence,
     ReopenLogs,
+    Settle,
     Spawn,
 )
 from hybrid.arbiter.events import (
@@ -387,4 +388,64 @@ def test_pools_share_the_slots_and_nothing_else() -> None:
 def test_pool_that_the_settings_no_longer_name_is_retired() -> None:
     play = Play().on(Loaded(0, {"web": Plan(size=1), "ws": Plan(size=1)})).spawned(101, 102)
     play.on(Ready(101), Ready(102)).on(Reload()).on(Loaded(1, {"web": Plan(size=1)}))
-    play.does(Spawn("web", 2, 1), Kill(102, TERM))
+    play.does(Spawn("web", 2, 1))
+    play.on(Spawned(2, 201), Ready(201)).does(Kill(101, TERM), Kill(102, TERM))
+    play.on(Exited(101, code=0), Exited(102, code=0))
+    assert play.state.pools.keys() == {"web"}
+
+
+def test_reload_that_fails_in_one_pool_is_rolled_back_in_all() -> None:
+    play = Play().on(Loaded(0, {"web": Plan(size=1), "ws": Plan(size=1)})).spawned(101, 102)
+    play.on(Ready(101), Ready(102)).on(Reload()).on(Loaded(1, {"web": Plan(size=1), "ws": Plan(size=1)}))
+    play.does(Spawn("web", 2, 1), Spawn("ws", 3, 1)).spawned(201, 202)
+    play.on(Ready(201)).does()
+    play.on(BootFailed(202, 4, "no module 'chat'", "Traceback")).does(
+        Settle(1, False, f"Reload failed: generation 1: no module 'chat'; {SERVES_ON}", "Traceback"), Kill(201, TERM)
+    )
+    play.on(Exited(201, code=0), Exited(202, code=4)).does()
+    assert {child.pid for child in play.state.children.values()} == {101, 102}
+
+
+def test_pool_that_a_failed_reload_brought_goes_again() -> None:
+    play = Play().on(Loaded(0, {"web": Plan(size=1)})).spawned(101).on(Ready(101), Reload())
+    play.on(Loaded(1, {"web": Plan(size=1), "ws": Plan(size=2)}))
+    play.does(Spawn("web", 1, 1), Spawn("ws", 2, 1), Spawn("ws", 3, 1)).spawned(201, 202, 203)
+    play.on(Ready(201), Ready(202)).does(Kill(101, TERM))
+    play = Play().on(Loaded(0, {"web": Plan(size=1)})).spawned(101).on(Ready(101), Reload())
+    play.on(Loaded(1, {"web": Plan(size=1), "ws": Plan(size=2)})).spawned(201, 202, 203).on(Ready(202))
+    play.on(BootFailed(201, 4, "why")).does(Kill(203, TERM), Kill(202, TERM)).says("generation 0 serves on")
+    play.on(Exited(202, code=0), Exited(203, code=0), Exited(201, code=4)).does()
+    assert play.state.pools.keys() == {"web"}
+
+
+# the outcome of a reload ------------------------------------------------------------------------------------
+
+SERVES_ON = "generation 0 serves on"
+
+
+def test_reload_is_settled_when_the_new_generation_serves_alone() -> None:
+    play = ready_workers(101, 102)
+    play.on(Reload()).does(Announce("RELOADING=1"), Load(1))
+    play.on(Loaded(1, {"main": Plan(size=2)})).spawned(201).on(Ready(201)).does(Kill(101, TERM), spawn(3, 1))
+    play.spawned(202).on(Ready(202)).does(
+        Kill(102, TERM), Settle(1, True, "Reloaded: generation 1 serves with 2 workers"), Announce("READY=1")
+    )
+
+
+def test_reload_is_settled_when_the_settings_are_wrong() -> None:
+    play = ready_workers(101).on(Reload())
+    play.on(LoadFailed(1, "workers: no number")).does(
+        Settle(1, False, "Reload failed: workers: no number; nothing was changed"), Announce("READY=1")
+    )
+
+
+def test_reload_is_settled_when_another_overtakes_it_and_when_the_arbiter_stops() -> None:
+    play = reloaded(ready_workers(101))
+    play.on(Reload()).does(
+        Settle(1, False, "Reload of generation 1 was overtaken by generation 2"),
+        Announce("READY=1"),
+        Announce("RELOADING=1"),
+        Load(2),
+    )
+    play.on(Stop(is_graceful=True))
+    assert Settle(2, False, "Reload failed: the arbiter stops") in play.actions

@@ -1,0 +1,107 @@
+"""What the operator's commands do: `hybrid status`, `reload`, `scale`, `stop`. The decisions are `decide`'s.
+
+A command that changes something becomes an event, exactly as a signal does. Who waits for the end of it follows the
+arbiter's log meanwhile: what is told them as progress is what the log says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hybrid.arbiter import actions as act
+from hybrid.arbiter import events as ev
+from hybrid.arbiter.control import Session
+from hybrid.arbiter.state import Phase, State
+
+
+class Arbiter(Protocol):
+    """What this module needs of it."""
+
+    state: State
+
+    def submit(self, event: ev.Event) -> None:
+        """Decide about this event when those before it are done."""
+
+    def report(self) -> dict[str, object]:
+        """Everything that `hybrid status` shows."""
+
+
+@dataclass(slots=True)
+class _Follower:
+    """A session that waits for the outcome of a reload."""
+
+    session: Session
+    after: int
+    """The newest generation when it asked: the reload that it waits for makes a later one."""
+
+
+@dataclass(slots=True)
+class Operator:
+    """One per arbiter."""
+
+    arbiter: Arbiter
+    followers: list[_Follower] = field(default_factory=list)
+    stopping: list[Session] = field(default_factory=list)
+
+    def handle(self, session: Session, request: dict[str, Any]) -> None:
+        """One command. Whatever it is, the session is answered or kept to be."""
+        command = request.get("command")
+        act_on = self._commands().get(command) if isinstance(command, str) else None
+        if act_on is None:
+            known = ", ".join(self._commands())
+            session.finish(ok=False, text=f"this arbiter knows no command {str(command)[:40]!r}; it knows {known}")
+            return
+        if self.arbiter.state.phase is not Phase.RUNNING and command not in ("status", "stop"):
+            session.finish(ok=False, text="the arbiter is stopping")
+            return
+        act_on(session, request)
+
+    def _commands(self) -> dict[str, Callable[[Session, dict[str, Any]], None]]:
+        return {"status": self._status, "reload": self._reload, "scale": self._scale, "stop": self._stop}
+
+    def _status(self, session: Session, request: dict[str, Any]) -> None:
+        session.finish(ok=True, status=self.arbiter.report())
+
+    def _reload(self, session: Session, request: dict[str, Any]) -> None:
+        if request.get("wait"):
+            self.followers.append(_Follower(session, self.arbiter.state.generation))
+        else:
+            session.finish(ok=True, text="reload ordered; `hybrid reload --wait` tells how it ends")
+        self.arbiter.submit(ev.Reload("hybrid reload"))
+
+    def _scale(self, session: Session, request: dict[str, Any]) -> None:
+        pool, size = str(request.get("pool")), request.get("size")
+        pools = self.arbiter.state.pools
+        most = self.arbiter.state.slots // 2
+        if pool not in pools:
+            session.finish(ok=False, text=f"there is no pool {pool[:40]!r}; there is {', '.join(pools)}")
+        elif not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= most:
+            session.finish(ok=False, text=f"size {str(size)[:40]}: expected 1 to {most} workers")
+        else:
+            session.finish(ok=True, text=f"Pool {pool}: {pools[pool].size} -> {size} workers")
+            self.arbiter.submit(ev.Resize(pool, to=size))
+
+    def _stop(self, session: Session, request: dict[str, Any]) -> None:
+        if request.get("wait"):
+            self.stopping.append(session)
+        else:
+            session.finish(ok=True, text="stop ordered; `hybrid stop --wait` returns when it is done")
+        self.arbiter.submit(ev.Stop(is_graceful=not request.get("quick")))
+
+    def told(self, text: str) -> None:
+        """A line of the log that those who wait should see."""
+        for follower in self.followers:
+            follower.session.progress(text)
+        for session in self.stopping:
+            session.progress(text)
+
+    def settled(self, outcome: act.Settle) -> None:
+        """A reload has ended."""
+        waiting = [follower for follower in self.followers if follower.after < outcome.generation]
+        self.followers = [follower for follower in self.followers if follower not in waiting]
+        for follower in waiting:
+            follower.session.finish(
+                ok=outcome.is_ok, text=outcome.text, generation=outcome.generation, traceback=outcome.traceback
+            )
