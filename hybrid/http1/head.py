@@ -29,6 +29,11 @@ _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELE
 _HOSTS: set[bytes] = set()
 """Host values already found valid. Bounded: they come from the network."""
 
+_LINES: dict[bytes, tuple[str, bytes, bytes, bytes, int]] = {}
+"""Request lines already found valid, short and without a query: (method, target, path, query, version)."""
+_MOST_LINES = 256
+_LONGEST_LINE = 100
+
 _WHITE = b" \t"
 _PERSISTENT = frozenset({b"keep-alive", b"Keep-Alive"})
 
@@ -194,6 +199,12 @@ class HeadParser:
 
     def _request_line(self, line: bytes, request: Request) -> None:
         """RFC 9112 section 3: method SP request-target SP HTTP-version, single spaces."""
+        known = _LINES.get(line)
+        if known is not None:
+            request.method, request.target, request.path, request.query, request.version = known
+            self._version = request.version
+            request.host = None
+            return
         try:
             method, target, version = line.split(b" ")
         except ValueError:
@@ -217,7 +228,11 @@ class HeadParser:
         if _bad_in_target(target):
             raise ProtocolError(400, "control byte or fragment in the request target", "RFC 9112 section 3.2")
         if target[:1] == b"/" and method != b"CONNECT":
-            request.path, _, request.query = target.partition(b"?")
+            request.path, mark, request.query = target.partition(b"?")
+            if not mark and len(line) <= _LONGEST_LINE:
+                if len(_LINES) >= _MOST_LINES:
+                    _LINES.clear()
+                _LINES[line] = (request.method, target, target, b"", request.version)
             return
         self._other_form(method, target, request)
 

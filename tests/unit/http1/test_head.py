@@ -9,7 +9,7 @@ from hybrid.http.limits import Limits
 from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
-from hybrid.http1.head import HeadParser
+from hybrid.http1.head import _LINES, HeadParser
 
 
 @pytest.fixture(params=[HttptoolsFields, H11Fields])
@@ -78,6 +78,29 @@ def test_a_long_field_with_an_underscore_is_refused_too(parser: HeadParser) -> N
 def test_the_field_limit_counts_every_field(parser: HeadParser) -> None:
     assert len(parser.parse(head(b"a: 1", b"b: 2", b"c: 3")).headers) == 4
     assert refused(parser, head(b"a: 1", b"b: 2", b"c: 3", b"d: 4")) == 431
+
+
+def test_a_request_line_seen_before_reads_the_same(parser: HeadParser) -> None:
+    for _ in range(3):
+        for start, expected in (
+            (b"GET /again HTTP/1.1", ("GET", b"/again", b"/again", b"", 1)),
+            (b"GET /again HTTP/1.0", ("GET", b"/again", b"/again", b"", 0)),
+            (b"FROB /again HTTP/1.1", ("FROB", b"/again", b"/again", b"", 1)),
+            (b"GET /again? HTTP/1.1", ("GET", b"/again?", b"/again", b"", 1)),
+            (b"GET /again?x HTTP/1.1", ("GET", b"/again?x", b"/again", b"x", 1)),
+        ):
+            request = parser.parse(head(start=start, host=b"Host: b"))
+            assert (request.method, request.target, request.path, request.query, request.version) == expected
+            assert request.keep_alive is (expected[4] == 1)
+            assert request.host == b"b"
+        assert refused(parser, head(start=b"GET /aga in HTTP/1.1")) == 400
+        assert refused(parser, head(start=b"GET /again HTTP/2.1")) == 505
+
+
+def test_the_memory_of_request_lines_is_bounded(parser: HeadParser) -> None:
+    for number in range(1000):
+        parser.parse(head(start=b"GET /%d HTTP/1.1" % number))
+    assert len(_LINES) <= 256
 
 
 def test_a_broken_limit_outranks_what_else_is_wrong(parser: HeadParser) -> None:
