@@ -53,6 +53,12 @@ class Admissions:
         """The peer of a connection that needs no admission, or is past it."""
         return self.rules.meet(client, server, self.scheme)
 
+    def tell_refused(self, peer: Peer, error: ProtocolError) -> None:
+        """Log that a request was answered with an error of the client's."""
+        if error.status != 408:  # slow clients are no news
+            host = peer.client[0] if peer.client else "unix"
+            self._notices.tell(error.reason, host, f"Invalid request from ip={host}: {error}")
+
     def tell_failed(self, admission: Admission, error: Exception) -> None:
         """Log why a connection was not admitted; no client can fill the log with it."""
         host = admission.client[0] if admission.client else "unix"

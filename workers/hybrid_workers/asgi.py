@@ -37,6 +37,10 @@ class Stop(IntEnum):
 
 STREAM_GRACE_S = 5.0
 """How long an unfinished response goes on after a graceful stop before its application is told http.disconnect."""
+POLL_S = 0.02
+"""How often a draining worker looks whether it is done."""
+CLOSING_TURNS = 10
+"""Turns of the loop that transports get to close in."""
 QUICK_S = 1.0
 """What a quick stop leaves to the application for its clean-up."""
 
@@ -62,6 +66,7 @@ class AsgiWorker:
         context, settings = self._context, self._settings
         loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
+        loop.set_exception_handler(self._report)
         pool = ThreadPoolExecutor(settings.sync_threads, thread_name_prefix="hybrid-sync")
         loop.set_default_executor(pool)
         app: App | Bridge
@@ -102,6 +107,10 @@ class AsgiWorker:
 
             to_thread.current_default_thread_limiter().total_tokens = self._settings.sync_threads
 
+    def _report(self, loop: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+        """What the loop has to say about tasks and callbacks that nobody awaits."""
+        self._context.log.error("Event loop: %s", what.get("message", ""), exc_info=what.get("exception"))
+
     # -- serve ------------------------------------------------------------------------------------
 
     def serve(self) -> None:
@@ -119,7 +128,7 @@ class AsgiWorker:
     async def _serve(self) -> bool:
         context, service = self._context, self._service
         assert self._wake is not None
-        acceptor = Acceptor(service, context.listeners, self._settings.worker_connections)
+        self._acceptor = acceptor = Acceptor(service, context.listeners, self._settings.worker_connections)
         sweeper = Sweeper(service)
         context.row.words[Word.CAPACITY] = self._settings.worker_connections
         service.loop.add_reader(context.channel, self._on_channel)
@@ -128,7 +137,7 @@ class AsgiWorker:
         await self._until(Stop.GRACEFUL)
 
         acceptor.stop()
-        service.is_closing_each = True
+        service.wind_up()
         context.channel.send(Draining("stop"))
         began = monotonic()
         await self._drain(began)
@@ -168,41 +177,49 @@ class AsgiWorker:
     async def _drain(self, began: float) -> None:
         """Let requests finish; then tell those that do not that the client is gone; then cancel them.
 
-        A tenth of the graceful time is kept for what comes after a cancellation, and a fifth for lifespan shutdown.
+        Of the graceful time 30 % are kept for what comes after a cancellation and for lifespan shutdown, which is
+        never left out.
         """
         service = self._service
         graceful = self._settings.graceful_timeout
-        for connection in tuple(service.connections):
-            connection.stop()
-        told = await self._drained(min(began + STREAM_GRACE_S, began + graceful * 0.35))
-        if not told:
-            for cycle in tuple(service.running):
-                if cycle.response.head_sent:
-                    cycle.leave()
+        if not await self._drained(min(began + STREAM_GRACE_S, began + graceful * 0.35)):
+            for call in tuple(service.running):
+                if call.response.head_sent:
+                    call.leave()
         if not await self._drained(began + graceful * 0.7):
-            for cycle in tuple(service.running):
-                self._context.log.warning(
-                    "graceful time is over: cancelling %s %s",
-                    cycle.request.method,
-                    cycle.request.target.decode("latin-1"),
-                )
-                cycle.cancel()
-            await self._drained(min(monotonic() + QUICK_S, began + graceful * 0.8), even_if_quick=True)
-        for connection in tuple(service.connections):
-            connection.abort()
-        await asyncio.sleep(0)
+            if self._stop is not Stop.QUICK:
+                self._say_what_is_cancelled()
+            for call in tuple(service.running):
+                call.cancel()
+            await self._ended(min(monotonic() + QUICK_S, max(monotonic(), began + graceful * 0.8)))
+        for _ in range(CLOSING_TURNS):
+            for connection in tuple(service.connections):
+                connection.abort()
+            if service.connections or self._acceptor.is_connecting:
+                await asyncio.sleep(0)
 
-    async def _drained(self, deadline: float, *, even_if_quick: bool = False) -> bool:
+    async def _drained(self, deadline: float) -> bool:
         """Wait until nothing is under way. False at the deadline, or when a quick stop is asked for meanwhile."""
         service = self._service
-        while service.running or service.connections:
+        while service.running or service.connections or self._acceptor.is_connecting:
             now = monotonic()
-            if now >= deadline or (self._stop is Stop.QUICK and not even_if_quick):
+            if now >= deadline or self._stop is Stop.QUICK:
                 return False
-            await self._until(Stop.QUICK, min(deadline, now + 0.05))
-            if even_if_quick and self._stop is Stop.QUICK:
-                await asyncio.sleep(0.02)
+            await self._until(Stop.QUICK, min(deadline, now + POLL_S))
         return True
+
+    async def _ended(self, deadline: float) -> None:
+        """Wait for the calls of the application that were cancelled."""
+        while self._service.running and monotonic() < deadline:
+            await asyncio.sleep(POLL_S)
+
+    def _say_what_is_cancelled(self) -> None:
+        for call in tuple(self._service.running):
+            self._context.log.warning(
+                "The graceful time is over, cancelling: %s %s",
+                call.request.method,
+                call.request.target.decode("latin-1")[:400],
+            )
 
     async def _end_lifespan(self, began: float) -> bool:
         budget = QUICK_S if self._stop is Stop.QUICK else began + self._settings.graceful_timeout * 0.95 - monotonic()

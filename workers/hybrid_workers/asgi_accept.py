@@ -11,12 +11,18 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Coroutine
+from math import inf
+from time import monotonic
 from typing import Any
 
 from hybrid.contract import Listener
+from hybrid.errors import ProtocolError
+from hybrid.http.deadlines import LINGER_S
 from hybrid.http.peer import Peer
+from hybrid_workers.admission import Admission
 from hybrid_workers.asgi_connection import HttpConnection
+from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
 
 BUDGET = 2
@@ -52,6 +58,17 @@ class Acceptor:
         """Accept no more, for good. The listeners stay open: they are not ours."""
         self._is_stopped = True
         self._pause()
+        self._loop.call_later(LAST_CHANCE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        """Whoever is still on its way in when the worker stops was silent for too long."""
+        for task in self._pending:
+            task.cancel()
+
+    @property
+    def is_connecting(self) -> bool:
+        """There are connections accepted that the service does not know yet."""
+        return bool(self._pending)
 
     @property
     def _is_full(self) -> bool:
@@ -79,36 +96,102 @@ class Acceptor:
                 self._pause()
                 self._loop.call_later(BACK_OFF_S, self.resume)
                 return
-            self.adopt(sock, self._peer(sock, address))
+            self._take(sock, address)
 
     def adopt(self, sock: socket.socket, peer: Peer, data: bytes = b"") -> None:
         """Serve a connected socket, which becomes ours. `data` is what was read from it already."""
         sock.setblocking(False)
-        service = self._service
-        service.accepted += 1
-        connection = HttpConnection(service, peer)
-        task = self._loop.create_task(self._connect(sock, lambda: connection, data))
-        self._pending.add(task)
+        self._service.accepted += 1
+        self._begin(self._connect(sock, peer, data))
 
-    async def _connect(self, sock: socket.socket, factory: Callable[[], HttpConnection], data: bytes) -> None:
+    def _take(self, sock: socket.socket, address: Any) -> None:
+        """Serve a connection just accepted; first admit it, if there is more than HTTP on it."""
+        admissions = self._service.admissions
+        local = sock.getsockname()
+        client: tuple[str, int] | None
+        server: tuple[str, int | None]
+        if sock.family == socket.AF_UNIX:
+            client, server = None, (local if isinstance(local, str) else os.fsdecode(local), None)
+        else:
+            client, server = address[:2], local[:2]
+        if admissions.is_needed:
+            sock.setblocking(False)
+            self._service.accepted += 1
+            self._begin(self._admit(Admission(admissions, sock, client, server, monotonic())))
+        else:
+            self.adopt(sock, admissions.meet(client, server))
+
+    def _begin(self, entering: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(entering)
+        self._pending.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._pending.discard(task)
+        self.resume()  # it may have been one too many
+
+    async def _connect(self, sock: socket.socket, peer: Peer, data: bytes) -> None:
         try:
-            _, connection = await self._loop.connect_accepted_socket(factory, sock)
+            _, connection = await self._loop.connect_accepted_socket(lambda: HttpConnection(self._service, peer), sock)
         except OSError as error:  # reset before we came to it
             self._service.log.debug("accept: %s", error)
             sock.close()
             return
-        finally:
-            task = asyncio.current_task()
-            if task is not None:
-                self._pending.discard(task)
         if data:
             connection.data_received(data)
-        if self._is_stopped:
-            connection.stop()
 
-    def _peer(self, sock: socket.socket, address: Any) -> Peer:
-        local = sock.getsockname()
-        rules = self._service.rules
-        if sock.family == socket.AF_UNIX:
-            return rules.meet(None, (local if isinstance(local, str) else os.fsdecode(local), None))
-        return rules.meet((address[0], address[1]), (local[0], local[1]))
+    async def _admit(self, admission: Admission) -> None:
+        """Take the PROXY header and make sure that TLS follows where it must; TLS itself is the event loop's."""
+        admissions = self._service.admissions
+        sock = admission.sock
+        try:
+            async with asyncio.timeout(None if admissions.timeout == inf else admissions.timeout):
+                while admission.advance_to_tls():
+                    await self._readable(sock)
+        except ProtocolError as error:
+            admissions.tell_failed(admission, error)
+            await self._turn_away(admission, error)
+            return
+        except OSError as error:  # TimeoutError among them
+            admissions.tell_failed(admission, error)
+            admission.close()
+            return
+        except asyncio.CancelledError:
+            admission.close()
+            raise
+        if admissions.tls is None:
+            await self._connect(sock, admission.peer, b"")
+            return
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: HttpConnection(self._service, admission.peer),
+                sock,
+                ssl=admissions.tls,
+                ssl_handshake_timeout=None if admissions.timeout == inf else admission.deadline - monotonic(),
+                ssl_shutdown_timeout=LINGER_S,
+            )
+        except OSError as error:
+            admissions.tell_failed(admission, error)
+            sock.close()
+
+    async def _turn_away(self, admission: Admission, error: ProtocolError) -> None:
+        """Answer in plain HTTP."""
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: HttpConnection(self._service, admission.peer, refused=error), admission.sock
+            )
+        except OSError:
+            admission.close()
+
+    async def _readable(self, sock: socket.socket) -> None:
+        ready: asyncio.Future[None] = self._loop.create_future()
+        self._loop.add_reader(sock, _set, ready)
+        try:
+            await ready
+        finally:
+            self._loop.remove_reader(sock)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -15,13 +15,14 @@ import select
 import socket
 import struct
 from time import monotonic
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from hybrid.asgi import RequestCycle
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.proxies import introduce
 from hybrid.http.request import Request
+from hybrid.http.tls_facts import facts_of
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import CONTINUE, refusal
 from hybrid.http1.response import Response
@@ -29,6 +30,9 @@ from hybrid.websocket import read_opening
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_websocket import WebSocketSession
+
+if TYPE_CHECKING:
+    import ssl
 
 HIGH_WATER = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
@@ -54,6 +58,7 @@ class HttpConnection(asyncio.Protocol):
         "_drainers",
         "_held_for",
         "_is_reading",
+        "_refused",
         "_stalled",
         "_stalled_since",
         "_template",
@@ -77,7 +82,8 @@ class HttpConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, service: Service, peer: Peer) -> None:
+    def __init__(self, service: Service, peer: Peer, refused: ProtocolError | None = None) -> None:
+        """`refused`: it was not admitted, and is to be told so."""
         self.service = service
         self.loop = service.loop
         self.peer = peer
@@ -97,6 +103,7 @@ class HttpConnection(asyncio.Protocol):
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
         self._template = service.scopes.template(peer, service.rules.root_path)
+        self._refused = refused
         self._is_reading = True
         self._drainers: list[asyncio.Future[None]] | None = None
         self._drained = 0
@@ -109,6 +116,13 @@ class HttpConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)  # of a stream socket
         self.transport.set_write_buffer_limits(HIGH_WATER)
         self.service.connections.add(self)
+        connection = transport.get_extra_info("ssl_object")
+        if connection is not None:
+            self._describe_tls(connection)
+        if self._refused is not None:
+            # Now and not in a later turn of the loop, in which a request could have been served already.
+            self.write(refusal(self._refused, self.service.prefixes))
+            self._linger()
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
@@ -249,7 +263,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _refuse(self, error: ProtocolError) -> None:
         """Answer a request that cannot be served, and read no further one."""
-        self.service.log.debug("%s from %s", error, self.label)
+        self.service.admissions.tell_refused(self.peer, error)
         self.write(refusal(error, self.service.prefixes))
         self._linger()
 
@@ -368,6 +382,12 @@ class HttpConnection(asyncio.Protocol):
             exc_info=error,
         )
 
+    def _describe_tls(self, connection: ssl.SSLObject) -> None:
+        """The handshake, in which the client may have shown a certificate, ended just now."""
+        self.since = monotonic()
+        self.peer.tls = facts_of(connection)
+        self._template = self.service.scopes.template(self.peer, self.service.rules.root_path)
+
     # -- closing ----------------------------------------------------------------------------------
 
     def _leave_body(self, response: Response) -> None:
@@ -434,10 +454,8 @@ class HttpConnection(asyncio.Protocol):
         self._close()
 
     def stop(self) -> None:
-        """The worker stops: close if nothing is under way, else close after the response."""
-        if self.phase <= Phase.IDLE or self.phase is Phase.DRAINING:
-            self._linger() if self.phase is Phase.DRAINING else self._close()
-        elif self.cycle is not None:
+        """The worker stops: close after the response. Between requests it is for the sweeper, after a last chance."""
+        if self.cycle is not None:
             self.cycle.response.keep_alive = False
 
     def abort(self) -> None:

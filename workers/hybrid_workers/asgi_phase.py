@@ -11,6 +11,9 @@ from hybrid.http.deadlines import LINGER_S, Deadlines
 DRAIN_S: Final = 5.0
 """How long the unwanted rest of a request body is read away to keep the connection."""
 
+LAST_CHANCE_S: Final = 1.0
+"""When the worker stops, a connection idle for less than this may bring one more request: it may be on its way."""
+
 
 class Phase(IntEnum):
     """In order: a connection in one of the first three is between requests."""
@@ -32,3 +35,12 @@ class Phase(IntEnum):
 def patience(deadlines: Deadlines) -> tuple[float, ...]:
     """Seconds that each phase may last, by phase. Bodies and writing have rules of their own."""
     return (deadlines.first_byte, deadlines.head, deadlines.keepalive or inf, inf, DRAIN_S, LINGER_S, inf)
+
+
+def last_patience(deadlines: Deadlines) -> tuple[float, ...]:
+    """The same while the worker stops."""
+    limits = patience(deadlines)
+    return tuple(
+        limit if phase in (Phase.HEAD, Phase.SERVING) else min(limit, LAST_CHANCE_S)
+        for phase, limit in enumerate(limits)
+    )

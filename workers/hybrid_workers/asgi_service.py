@@ -26,8 +26,9 @@ from hybrid.http1.fields_httptools import HttptoolsFields
 from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
+from hybrid_workers.admission import Admissions
 from hybrid_workers.asgi_outbox import Outbox
-from hybrid_workers.asgi_phase import patience
+from hybrid_workers.asgi_phase import last_patience, patience
 from hybrid_workers.bridge import Bridge
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Service:
     __slots__ = (
         "accepted",
         "access",
+        "admissions",
         "answered",
         "app",
         "channel",
@@ -117,6 +119,7 @@ class Service:
         self.parser = HeadParser(HttptoolsFields() if settings.http != "h11" else H11Fields(), self.limits)
         self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
         self.rules = ProxyRules(settings, context.log.warning)
+        self.admissions = Admissions(context, self.rules)
         self.scopes: Scopes | Bridge
         self.new_cycle: NewCycle
         self.speaks_websocket = not isinstance(app, Bridge)
@@ -153,6 +156,13 @@ class Service:
             cycle.task = asyncio.Task(coroutine, loop=self.loop, eager_start=True, context=self.context.copy())
         else:
             cycle.task = self.loop.create_task(coroutine, context=self.context.copy())
+
+    def wind_up(self) -> None:
+        """The worker stops: every connection ends with the request that it has or is about to bring."""
+        self.is_closing_each = True
+        self.patience = last_patience(self.deadlines)
+        for connection in tuple(self.connections):
+            connection.stop()
 
     def publish(self) -> None:
         """Write the counters into the scoreboard."""

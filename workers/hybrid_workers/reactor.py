@@ -138,12 +138,14 @@ class Reactor:
                     self._on_event(connection)
                 else:
                     self._on_other(fd, now)
+                if self._wanted_stop == "quick":
+                    break  # a batch of slow requests is many seconds
             for _ in range(len(ready)):
                 self._on_pipelined(ready.popleft())
             if returned:
                 self._settle_returned()
             if self._wanted_stop:
-                self._stop(now)
+                self._stop(monotonic())
             if now >= next_tick:
                 next_tick = now + TICK_S
                 self._service.tick(now, is_new_second=now >= next_second)
@@ -415,8 +417,7 @@ class Reactor:
 
     def _refuse(self, connection: Connection, error: ProtocolError) -> None:
         """Say why, and read no more requests."""
-        if error.status != 408:
-            self._service.log.warning("Invalid request from ip=%s: %s", connection.peer.label, error)
+        self._admissions.tell_refused(connection.peer, error)
         self._last_words(connection, refusal(error, self._service.prefixes))
 
     def _last_words(self, connection: Connection, page: bytes) -> None:

@@ -385,3 +385,14 @@ def test_the_date_is_rendered_by_refresh() -> None:
     assert b"date: Fri, 02 Jan 1970 00:00:00 GMT\r\n" in prefixes.of(200)
     prefixes.refresh(86401)
     assert b"date: Fri, 02 Jan 1970 00:00:01 GMT\r\n" in prefixes.of(200)
+
+
+def test_content_beyond_its_length_still_ends_where_the_head_said() -> None:
+    """The client counts; so a closed connection is enough, and a reset could take away what it has not read."""
+    response = Response(request(), PREFIXES)
+    response.start(200, [(b"content-length", b"3")])
+    response.content(b"abc", more=True)
+    with pytest.raises(ResponseError, match="1 bytes longer"):
+        response.content(b"d", more=True)
+    assert response.is_self_delimiting
+    assert not response.is_complete
