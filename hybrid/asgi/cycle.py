@@ -20,6 +20,9 @@ from hybrid.http.request import Request
 from hybrid.http1.response import LARGE, Prefixes, Response
 
 DISCONNECT = "http.disconnect"
+BURST = 64
+"""After so many pieces of a stream send() lets the loop run. A transport that is closing takes everything and never
+asks to wait, so an application that only sends would otherwise never learn that its client is gone."""
 _TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 
 
@@ -95,6 +98,7 @@ class Cycle:
 
     __slots__ = (
         "_app",
+        "_burst",
         "_chunks",
         "_connection",
         "_extras",
@@ -125,6 +129,7 @@ class Cycle:
         self._chunks: list[bytes] | None = None
         self._waiters: list[asyncio.Future[None]] | None = None
         self._has_started = False
+        self._burst = 0
         self._extras: Extras | None = None
         self._headers: Any = ()
         self._is_delivered = False  # the application has been given the end of the body
@@ -210,10 +215,16 @@ class Cycle:
                 return
             if data:
                 connection.write(data)
+            self._burst += 1
             if not connection.is_writable:
                 await connection.drain()
-                if self.is_disconnected:
-                    raise ClientGone("the client closed the connection")
+            elif self._burst >= BURST:
+                self._burst = 0
+                await asyncio.sleep(0)
+            else:
+                return
+            if self.is_disconnected:
+                raise ClientGone("the client closed the connection")
         elif kind == "http.response.start":
             if self._has_started:
                 raise self._out_of_order(kind)

@@ -147,6 +147,8 @@ class Extras:
         connection = self._connection
         if not connection.is_writable:
             await connection.drain()
+        else:
+            await asyncio.sleep(0)  # see BURST in hybrid.asgi.cycle; these are few enough to do without a count
         if self._cycle.is_disconnected:
             raise ClientGone("the client closed the connection")
 
