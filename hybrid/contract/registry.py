@@ -22,6 +22,21 @@ BUILT_IN = {
 }
 
 
+OTHER_SERVERS = ("gunicorn", "uvicorn", "uvicorn_worker")
+"""Packages whose worker classes know another arbiter."""
+
+
+def _refusal(name: str, what: str) -> str:
+    return (
+        f"worker class {name!r} {what}: it is written for another server's arbiter and cannot run under this one;"
+        " choose -k asgi, sync, gthread or gevent, set what it sets as settings, or write it anew as docs/workers.md says"
+    )
+
+
+def _bases(found: object) -> tuple[type, ...]:
+    return found.__mro__ if isinstance(found, type) else ()
+
+
 def _third_party() -> dict[str, str]:
     """What installed distributions register. Imported here: it costs a worker's boot 30 ms, and few need it."""
     from importlib.metadata import entry_points
@@ -49,10 +64,15 @@ def load(name: str) -> type[Worker]:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except ImportError as error:
+        if (error.name or "").partition(".")[0] in OTHER_SERVERS:
+            raise SettingsError(_refusal(name, f"imports {error.name}, which is not installed")) from error
         extra = "; install it with: pip install 'hybrid-arbiter[gevent]'" if error.name == "gevent" else ""
         raise SettingsError(f"worker class {name!r} cannot be imported from {module}: {error}{extra}") from error
     except AttributeError as error:
         raise SettingsError(f"worker class {name!r}: module {module} has no attribute {attribute!r}") from error
+    base = next((base for base in _bases(found) if base.__module__.partition(".")[0] in OTHER_SERVERS), None)
+    if base is not None:
+        raise SettingsError(_refusal(name, f"is a {base.__module__}.{base.__qualname__}"))
     if not all(callable(getattr(found, method, None)) for method in ("boot", "serve", "stop")):
         raise SettingsError(
             f"worker class {name!r} has no boot(), serve() and stop(); see docs/workers.md for what a worker is"

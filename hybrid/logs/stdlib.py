@@ -58,7 +58,7 @@ def apply(plan: Plan) -> tuple[str, str]:
                 )
                 named = _named_in_ini(config)
             else:
-                config = {**_DEFAULTS, **config}
+                config = over_defaults(config)
                 logging.config.dictConfig(config)
                 loggers = config.get("loggers")
                 named = set(loggers) if isinstance(loggers, Mapping) else set()
@@ -66,6 +66,17 @@ def apply(plan: Plan) -> tuple[str, str]:
         cause = f" ({error.__cause__})" if error.__cause__ is not None else ""
         raise SettingsError(f"setting {setting}: {type(error).__name__}: {error}{cause}") from error
     return _logger_for("error", named), _logger_for("access", named)
+
+
+def over_defaults(config: Mapping[str, object]) -> dict[str, object]:
+    """The configuration with what it leaves out; of the defaults' users of handlers only those that it has."""
+    merged = {**_DEFAULTS, **config}
+    handlers = merged["handlers"]
+    if isinstance(handlers, Mapping) and not {"console", "error_console"} <= handlers.keys():
+        for key in ("root", "loggers"):
+            if key not in config:
+                del merged[key]
+    return merged
 
 
 def _read(plan: Plan) -> tuple[str, dict[str, object] | str]:
@@ -177,6 +188,8 @@ class LoggerAccess(AccessLog):
         target = request.target.decode("latin-1")
         if self._is_uvicorn:
             version = f"1.{request.version}"
+            peer = getattr(request, "client", None)
+            client = f"{peer[0]}:{peer[1]}" if peer else client
             self._logger.info('%s - "%s %s HTTP/%s" %d', client, request.method, target, version, status)
             return
         atoms = atoms_of(request, status, response_bytes, duration_s, client, response_headers or (), environ or {})
