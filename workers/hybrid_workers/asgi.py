@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any, cast
 
 from hybrid.asgi import App, Lifespan, Receive, Scope, Send, single_callable
-from hybrid.contract import Draining, WorkerContext
+from hybrid.contract import Draining, Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.errors import HybridError, SettingsError
 from hybrid.logs import open_access_log
@@ -166,6 +166,11 @@ class AsgiWorker:
         loop, wake = self._loop, self._wake
         if loop is not None and wake is not None:
             loop.call_soon_threadsafe(wake.set)
+
+    def admit(self, listeners: tuple[Listener, ...]) -> None:
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._acceptor.admit, listeners)
 
     def _on_channel(self) -> None:
         channel = self._context.channel

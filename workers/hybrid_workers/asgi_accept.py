@@ -54,6 +54,14 @@ class Acceptor:
         for listener in self._listeners:
             self._loop.add_reader(listener.socket, self._accept, listener)
 
+    def admit(self, listeners: tuple[Listener, ...]) -> None:
+        """Accept from these from now on, and close those before."""
+        self._pause()
+        for listener in self._listeners:
+            listener.socket.close()
+        self._listeners = listeners
+        self.resume()
+
     def stop(self) -> None:
         """Accept no more, for good. The listeners stay open: they are not ours."""
         self._is_stopped = True

@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import hybrid
 from hybrid.contract import BootFailed, Ready, Worker, WorkerContext
@@ -29,6 +30,9 @@ from hybrid.contract.scoreboard import Word
 from hybrid.contract.title import set_title
 from hybrid.errors import AppLoadError, SettingsError, WorkerBootError
 from hybrid_workers.child_hooks import WorkerHooks, interrupted, take_abort
+
+if TYPE_CHECKING:
+    from hybrid_workers.probe import Probe
 
 HARDEN_AFTER_S = 1.0
 """A second SIGTERM within this time is the same one: service managers send it to the whole group, the arbiter too."""
@@ -56,16 +60,20 @@ def run_worker(context: WorkerContext) -> int:
     context.row.words[Word.STAGE] = Stage.BOOTING
     hooks = WorkerHooks(context)
     try:
+        probe = _probe(context)
         worker, description = _boot(context, hooks)
+        begin = _Beginning(context, worker, description)
+        if probe is None:
+            commands.worker = worker
+            begin.ready()
+        else:
+            probe.start(worker, begin.probed)
+            commands.worker = worker
     except BaseException as error:
         failure = _failure(error)
         _say_last(context, failure)
         hooks.leaving()
         return failure.exit_code
-    context.row.words[Word.STAGE] = Stage.READY
-    context.row.beat(time.monotonic())
-    commands.worker = worker
-    context.channel.send(Ready(time.monotonic() - context.boot_started, description))
     try:
         worker.serve()
     except Exception:
@@ -74,7 +82,40 @@ def run_worker(context: WorkerContext) -> int:
     finally:
         context.log.info("Worker exiting (pid: %d)", os.getpid())
         hooks.leaving()
-    return 0
+    return begin.exit_code
+
+
+class _Beginning:
+    """What makes a booted worker a ready one, or, when the probe of it fails, ends it."""
+
+    def __init__(self, context: WorkerContext, worker: Worker, description: str) -> None:
+        self._context = context
+        self._worker = worker
+        self._description = description
+        self.exit_code = 0
+
+    def ready(self) -> None:
+        context = self._context
+        context.row.words[Word.STAGE] = Stage.READY
+        context.row.beat(time.monotonic())
+        context.channel.send(Ready(time.monotonic() - context.boot_started, self._description))
+
+    def probed(self, problem: str) -> None:
+        """In the thread of the probe."""
+        if not problem:
+            self.ready()
+            return
+        self.exit_code = WorkerBootError.exit_code
+        _say_last(self._context, BootFailed(self.exit_code, f"ready probe: {problem}"))
+        self._worker.stop(graceful=False)
+
+
+def _probe(context: WorkerContext) -> Probe | None:
+    if not context.settings.ready_probe:
+        return None
+    from hybrid_workers.probe import Probe
+
+    return Probe(context)
 
 
 def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:

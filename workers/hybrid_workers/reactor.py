@@ -90,8 +90,8 @@ class Reactor:
         self._entrance = Entrance(service.admissions, self._poller, self)
         self._ready: deque[Connection] = deque()
         """Connections whose next request has been read already: pipelined."""
-        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
-        self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
+        self._admitted: tuple[Listener, ...] = ()
+        self._use(listeners)
         self._accept_again_at = 0.0
         self._has_delayed = False
         self._accept_budget = 32 if service.context.pool_size <= 1 else 1
@@ -116,10 +116,6 @@ class Reactor:
         self._poller.register(self._channel.fileno(), READ)
         self._now = next_tick = monotonic()
         next_second = self._now + 1.0
-        for listener in self._listeners.values():
-            if not listener.is_unix:
-                # Inherited by the connections: one call here saves one for each of them.
-                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while not self._is_over:
             # A batch may take long, when the application does. What has come by now is in this batch and is
             # looked at before any deadline is; so no client is cut off because we were late.
@@ -160,6 +156,11 @@ class Reactor:
             self._wanted_stop = "graceful" if graceful else "quick"
         self.wakeup.wake()
 
+    def admit(self, listeners: tuple[Listener, ...]) -> None:
+        """Accept from these from now on, and close those before. For other threads."""
+        self._admitted = listeners
+        self.wakeup.wake()
+
     def _on_other(self, fd: int, now: float) -> None:
         """An event that is no connection's."""
         if fd in self._listeners:
@@ -168,6 +169,12 @@ class Reactor:
             self._entrance.on_event(fd, now)
         elif fd == self.wakeup.fileno():
             self.wakeup.clear()
+            if self._admitted:
+                self._stop_listening()
+                for listener in self._listeners.values():
+                    listener.socket.close()
+                self._use(self._admitted)
+                self._admitted = ()
         elif fd == self._channel.fileno():
             self._channel.receive()
             if not self._channel.is_open:
@@ -176,6 +183,14 @@ class Reactor:
                 self.stop(graceful=True)
 
     # -- accepting ----------------------------------------------------------------------------------
+
+    def _use(self, listeners: tuple[Listener, ...]) -> None:
+        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
+        self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
+        for listener in listeners:
+            if not listener.is_unix:
+                # Inherited by the connections: one call here saves one for each of them.
+                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _listen(self, now: float) -> None:
         """Take connections, unless that must wait."""

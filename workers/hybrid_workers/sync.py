@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from hybrid.contract import WorkerContext
+from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
 from hybrid_workers.call import Call
@@ -34,6 +34,9 @@ class SyncWorker:
 
     def stop(self, *, graceful: bool) -> None:
         self._reactor.stop(graceful=graceful)
+
+    def admit(self, listeners: tuple[Listener, ...]) -> None:
+        self._reactor.admit(listeners)
 
     # -- hybrid_workers.reactor.Runner ----------------------------------------------------------------
 
