@@ -26,6 +26,8 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., object]) -> Iter
         "version": environ["SERVER_PROTOCOL"].removeprefix("HTTP/"),
         "headers": headers,
         "body": body,
+        "client": environ.get("REMOTE_ADDR"),
+        "scheme": environ["wsgi.url_scheme"],
     }
     text = json.dumps(report)
     start_response("200 OK", [("Content-Length", str(len(text))), *_in_header(text)])
@@ -65,6 +67,8 @@ async def asgi(
         "version": scope["http_version"],
         "headers": headers,
         "body": body.decode("latin-1"),
+        "client": scope["client"][0] if scope["client"] else None,
+        "scheme": scope["scheme"],
     }
     content = json.dumps(report).encode()
     lines = [(b"content-length", b"%d" % len(content))]

@@ -187,6 +187,33 @@ def test_case(server: Server, case: Case) -> None:
             assert last is None, f"answered once more: {last}"
 
 
+@pytest.mark.parametrize(
+    ("fields", "client", "scheme"),
+    [
+        ("X-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https", "203.0.113.7", "https"),
+        ("X-Forwarded-For: 198.51.100.1, 203.0.113.7", "203.0.113.7", "http"),
+        ("Forwarded: for=203.0.113.7;proto=https", "203.0.113.7", "https"),
+        ("X_Forwarded_For: 203.0.113.7", "127.0.0.1", "http"),
+        ("X-Forwarded-Host: evil.example", "127.0.0.1", "http"),
+    ],
+)
+def test_a_proxy_on_this_machine_is_believed(server: Server, fields: str, client: str, scheme: str) -> None:
+    with server.connect() as connection:
+        connection.sendall(f"GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n".encode())
+        answer = Answers(connection).next()
+        assert answer is not None
+        seen = json.loads(answer[2])
+        assert (seen["client"], seen["scheme"], seen["headers"]["host"]) == (client, scheme, "a")
+
+
+def test_contradictory_schemes_of_a_proxy_are_refused(server: Server) -> None:
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Ssl: off\r\n\r\n")
+        answer = Answers(connection).next()
+        assert answer is not None
+        assert answer[0] == 400
+
+
 def test_100_continue_is_sent_when_the_application_reads_a_body_that_waits_for_it(server: Server) -> None:
     with server.connect() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
