@@ -130,6 +130,7 @@ class Extras:
                     connection.write(data)
                 else:
                     connection.writelines(response.frame(data, more=bool(count) or not is_last))
+                await asyncio.sleep(0)  # others have their turn, and the loss of the client is noticed
                 await self._drain()
         except BaseException:
             if response.head_sent:

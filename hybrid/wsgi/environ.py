@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from hybrid import __version__
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
+from hybrid.http.tls_facts import TlsFacts
 from hybrid.wsgi.errors_stream import TextSink
 from hybrid.wsgi.file_wrapper import FileWrapper
 from hybrid.wsgi.input import NO_INPUT
@@ -78,6 +79,8 @@ class Environs:
         environ = self._base.copy()
         environ["wsgi.url_scheme"] = peer.scheme
         _set_client(environ, peer.client)
+        if peer.tls is not None:
+            _set_tls(environ, peer.tls)
         host, port = peer.server
         if port is None:  # a unix socket has no name that a URL could use; the Host field replaces this
             host, port = "localhost", 443 if peer.scheme == "https" else 80
@@ -149,6 +152,17 @@ def _set_client(environ: Environ, client: tuple[str, int] | None) -> None:
     else:
         environ["REMOTE_ADDR"] = client[0]
         environ["REMOTE_PORT"] = str(client[1])
+
+
+def _set_tls(environ: Environ, tls: TlsFacts) -> None:
+    """Under the names that Apache's mod_ssl has made customary."""
+    environ["HTTPS"] = "on"
+    environ["SSL_PROTOCOL"] = tls.version
+    environ["SSL_CIPHER"] = tls.cipher
+    environ["SSL_CLIENT_VERIFY"] = "SUCCESS" if tls.client_certificate else "NONE"
+    if tls.client_certificate:
+        environ["SSL_CLIENT_CERT"] = tls.client_certificate
+        environ["SSL_CLIENT_S_DN"] = tls.client_name
 
 
 def _authority(host: bytes, scheme: str) -> tuple[str, str]:
