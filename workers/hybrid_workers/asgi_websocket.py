@@ -141,7 +141,7 @@ class WebSocketSession(asyncio.Protocol):
         del scope["method"]
         scope["scheme"] = _SCHEMES.get(scope["scheme"], scope["scheme"])
         scope["subprotocols"] = list(self._opening.subprotocols)
-        tls = scope["extensions"].get("tls")
+        tls = scope.get("extensions", {}).get("tls")
         scope["extensions"] = {"websocket.http.response": {}} | ({"tls": tls} if tls is not None else {})
         is_stopping = service.is_closing_each and service.deadlines.keepalive  # else it is the setting
         if is_stopping or len(service.running) >= service.limit_concurrency:
