@@ -213,7 +213,6 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(error)
             return
         self.flush()
-        self.flush()
         session = WebSocketSession(service, self.transport, request, opening)
         self.transport.set_protocol(session)
         service.connections.discard(self)
