@@ -378,7 +378,7 @@ class Reactor:
             if not response.is_self_delimiting:
                 connection.reset()
             self._drop(connection)
-        elif response.keep_alive and self._service.keeps_alive:
+        elif response.keep_alive:  # which it was told, even if the worker stops now
             self._await_next(connection)
         else:
             self._finish(connection)
@@ -390,7 +390,7 @@ class Reactor:
 
     def _await_next(self, connection: Connection) -> None:
         connection.phase = _IDLE
-        connection.deadline = monotonic() + self._deadlines.keepalive
+        connection.deadline = monotonic() + (LAST_CHANCE_S if self.is_stopping else self._deadlines.keepalive)
         if connection.watched != READ:
             self.watch(connection, READ)
         if connection.receiver.buffer:

@@ -110,7 +110,7 @@ def test_a_malformed_request_is_told_why_and_nothing_after_it_is_read(connect: C
     client.send(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n" + get("/"))
     assert client.hear().status == 400
     assert client.is_closed
-    shared.log.wait(r"Invalid request from ip=127\.0\.0\.1:\d+: 400 ")
+    shared.log.wait(r"Invalid request from ip=127\.0\.0\.1: 400 ")
 
 
 def test_keep_alive_zero_closes_after_each_answer(start: Callable[..., Server]) -> None:
@@ -425,6 +425,20 @@ def test_a_stream_under_way_is_finished_after_term(start: Callable[..., Server])
         server.send(signal.SIGTERM)
         server.log.wait("Handling signal: term")
         assert len(client.rest()) > 800 * 16384
+    assert server.wait_exit() == 0
+
+
+def test_a_connection_that_was_not_told_to_close_may_bring_one_more_request(start: Callable[..., Server]) -> None:
+    server = start()
+    with server.connected() as sock:
+        client = Client(sock)
+        client.send(get("/stream?n=800"))
+        sock.recv(1, socket.MSG_PEEK)
+        server.send(signal.SIGTERM)
+        server.log.wait("Handling signal: term")
+        assert "connection" not in client.hear().headers
+        answer = client.ask(get("/"))
+        assert (answer.body, answer.headers["connection"]) == (b"hello", "close")
     assert server.wait_exit() == 0
 
 
