@@ -60,7 +60,11 @@ class AsgiWorker:
     def boot(self) -> None:
         self._loop = loop = new_loop(self._settings.loop)
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(self._boot())
+        try:
+            loop.run_until_complete(self._boot())
+        except BaseException:
+            self._close_loop(loop)
+            raise
 
     async def _boot(self) -> None:
         context, settings = self._context, self._settings
@@ -119,11 +123,14 @@ class AsgiWorker:
         try:
             is_clean = loop.run_until_complete(self._serve())
         finally:
-            self._loop = None
-            asyncio.set_event_loop(None)
-            loop.close()
+            self._close_loop(loop)
         if not is_clean:
             raise HybridError("lifespan shutdown failed; the application's own message is above")
+
+    def _close_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = None
+        asyncio.set_event_loop(None)
+        loop.close()
 
     async def _serve(self) -> bool:
         context, service = self._context, self._service
