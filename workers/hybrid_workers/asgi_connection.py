@@ -296,7 +296,10 @@ class HttpConnection(asyncio.Protocol):
     def writelines(self, buffers: tuple[bytes, bytes, bytes]) -> None:
         if self.unsent:
             self.flush()
-        self.transport.writelines(buffers)
+        if self.service.joins_buffers:
+            self.transport.write(b"".join(buffers))
+        else:
+            self.transport.writelines(buffers)
 
     def flush(self) -> None:
         """Hand what is held back to the transport."""

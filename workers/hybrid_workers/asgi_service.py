@@ -76,6 +76,7 @@ class Service:
         "deadlines",
         "errors",
         "is_closing_each",
+        "joins_buffers",
         "limit_concurrency",
         "limits",
         "log",
@@ -134,6 +135,8 @@ class Service:
         self.retires_at = _NEVER
         if settings.max_requests:
             self.retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
+        self.joins_buffers = type(loop).__module__.startswith("asyncio.")
+        """asyncio's writelines() has no flow control in 3.12.0-3.12.8 and 3.13.0-3.13.1 (CVE-2024-12254)."""
         self.outbox = Outbox(loop, app_context)
         self.connections: set[HttpConnection | WebSocketSession] = set()
         self.running: set[Call] = set()
