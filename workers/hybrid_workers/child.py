@@ -120,11 +120,12 @@ def _probe(context: WorkerContext) -> Probe | None:
 
 def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
     """The worker, about to accept, and what the arbiter's log line about it says of class and application."""
-    hooks.forked()
     settings = context.settings
     for pair in settings.raw_env:
         name, _, value = pair.partition("=")
         os.environ[name] = value
+    ours = _ours(settings.worker_class)
+    hooks.forked()
     os.environ["SERVER_SOFTWARE"] = f"hybrid/{hybrid.__version__}"
     set_title("worker", settings, f"{context.pool}/{context.slot}")
     if settings.certfile or settings.hooks.ssl_context is not None:
@@ -133,7 +134,7 @@ def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
         context.tls = tls_context(settings)
     become_owner(settings)
     signal_when_parent_dies(signal.SIGTERM, context.arbiter_pid)
-    chosen, why = _choose(context)
+    chosen, why = _choose(context, ours)
     worker = chosen(context)
     hooks.loaded(context.app)
     worker.boot()
@@ -141,25 +142,42 @@ def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
     return worker, f"worker={context.worker_class}{why}"
 
 
-def _choose(context: WorkerContext) -> tuple[type[Worker], str]:
+def _ours(name: str) -> type[Worker] | None:
+    """The worker class of this name if it is one of ours, prepared: it may patch what hooks and TLS import.
+
+    Others wait for the rights of the application, which they may be a part of.
+    """
+    from hybrid.contract.registry import BUILT_IN
+
+    return _load(name) if name in BUILT_IN else None
+
+
+def _load(name: str) -> type[Worker]:
+    from hybrid.contract.registry import load
+
+    found = load(name)
+    prepare: Callable[[], None] | None = getattr(found, "prepare", None)
+    if prepare is not None:
+        prepare()
+    return found
+
+
+def _choose(context: WorkerContext, ours: type[Worker] | None) -> tuple[type[Worker], str]:
     """Find the worker class, import the application, and see that they fit; `auto` needs the second for the first.
 
     With it comes what the log says of the choice. Raises SettingsError, AppLoadError.
     """
     from hybrid.contract.interface import choose_worker, interface_of
     from hybrid.contract.loader import load_app, prepare_import_path
-    from hybrid.contract.registry import BUILT_IN, load
+    from hybrid.contract.registry import BUILT_IN
 
     settings = context.settings
     prepare_import_path(settings)
     name = settings.worker_class
-    chosen: type[Worker] | None = None
+    chosen = ours
     if name != "auto":
         context.worker_class = name
-        chosen = load(name)
-        prepare: Callable[[], None] | None = getattr(chosen, "prepare", None)
-        if prepare is not None:
-            prepare()
+        chosen = chosen or _load(name)
         if getattr(chosen, "loads_app_itself", False):
             return chosen, ""
     context.app = load_app(settings)
@@ -169,7 +187,7 @@ def _choose(context: WorkerContext) -> tuple[type[Worker], str]:
         return chosen, f" interface={detected.interface}"
     context.worker_class, why = choose_worker(settings, detected)
     if context.worker_class != name:
-        chosen = load(context.worker_class)
+        chosen = _load(context.worker_class)
     assert chosen is not None  # either loaded by name, or chosen just now
     because = "" if why == "asked for" else f" because={why!r}"
     return chosen, f" interface={detected.interface}{because}"

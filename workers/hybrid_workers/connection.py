@@ -297,3 +297,7 @@ class Connection:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         except OSError:  # it has gone already
             pass
+
+    def close(self) -> None:
+        """Called once, by the reactor, which has forgotten the connection."""
+        self.socket.close()

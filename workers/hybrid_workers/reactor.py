@@ -28,7 +28,7 @@ from hybrid.http1.refusal import plain_page, refusal
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
 from hybrid_workers.entrance import Entrance
-from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, open_poller
+from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
 from hybrid_workers.wakeup import Wakeup
 from hybrid_workers.wsgi_service import WsgiService
 
@@ -70,7 +70,14 @@ class Runner(Protocol):
 class Reactor:
     """One per worker, in its main thread."""
 
-    def __init__(self, service: WsgiService, listeners: tuple[Listener, ...], runner: Runner) -> None:
+    def __init__(
+        self,
+        service: WsgiService,
+        listeners: tuple[Listener, ...],
+        runner: Runner,
+        poller: Poller | None = None,
+        connection_class: type[Connection] = Connection,
+    ) -> None:
         settings = service.context.settings
         self.returned: deque[Call] = deque()
         """Calls that other threads have brought back, to be settled. They also wake the loop where it cannot wait."""
@@ -84,7 +91,8 @@ class Reactor:
         self._deadlines = service.deadlines
         self._channel = service.context.channel
         self._words = service.row.words
-        self._poller = open_poller()
+        self._poller = poller or open_poller()
+        self._connection_class = connection_class
         self._connections: dict[int, Connection] = {}
         self._admissions = service.admissions
         self._entrance = Entrance(service.admissions, self._poller, self)
@@ -239,7 +247,7 @@ class Reactor:
     def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float) -> Connection:
         """Serve a connected, non-blocking socket from now on."""
         service = self._service
-        connection = Connection(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
+        connection = self._connection_class(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
         connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.first_byte)
         connection.watched = READ
         self._poller.register(connection.fd, READ)
@@ -474,7 +482,7 @@ class Reactor:
         connection.phase = Phase.CLOSED
         self.watch(connection, 0)
         del self._connections[connection.fd]
-        connection.socket.close()
+        connection.close()
         self._words[_CONNECTIONS] = len(self._connections)
 
     def watch(self, connection: Connection, events: int) -> None:

@@ -1,0 +1,104 @@
+"""The gevent worker: a greenlet per connection that has a request, events for everything else.
+
+The reactor is the main greenlet, and waits in the hub. It gives each request to its connection's greenlet;
+there whatever the application waits for lets all others run, for the standard library is monkey-patched.
+The reactor's own sockets are not: it never waits for one of them, and gevent's cost more.
+
+The beat is stamped by the reactor. So a hub that is held up, by an application that computes or that waits
+in a way that cannot be patched, goes silent, and --timeout ends it.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from time import monotonic
+from typing import Final
+
+from gevent import monkey
+
+from hybrid.contract import Listener, WorkerContext
+from hybrid.contract.scoreboard import Word
+from hybrid.http.request import Request
+from hybrid_workers.call import Call
+from hybrid_workers.connection import Connection, Phase
+from hybrid_workers.gevent_connection import GreenConnection, Keeper
+from hybrid_workers.gevent_poller import HubPoller
+from hybrid_workers.reactor import Reactor
+from hybrid_workers.wsgi_service import WsgiService
+
+_PlainSocket: Final[type[socket.socket]] = monkey.get_original("socket", "socket")
+
+
+class GeventWorker:
+    """See `hybrid.contract.Worker`."""
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Monkey-patch; before hooks, TLS and the application import what is to be patched."""
+        monkey.patch_all()
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._service = WsgiService(context, is_multithread=True)
+        self._poller = HubPoller()
+        listeners = tuple(_unpatched(listener) for listener in context.listeners)
+        self._reactor = Reactor(self._service, listeners, self, self._poller, GreenConnection)
+        self._row = context.row
+        context.row.words[Word.CAPACITY] = context.settings.worker_connections
+
+    def boot(self) -> None:
+        """The application is loaded already: see `WorkerContext.app`."""
+
+    def serve(self) -> None:
+        self._reactor.run()
+
+    def stop(self, *, graceful: bool) -> None:
+        self._reactor.stop(graceful=graceful)
+
+    # -- hybrid_workers.reactor.Runner ----------------------------------------------------------------
+
+    def start(self, connection: Connection, request: Request) -> None:
+        connection.phase = Phase.BUSY
+        if not connection.is_read:
+            self._reactor.watch(connection, 0)  # the application's greenlet reads the rest of the body
+        self._give(Call(self._service, connection, request, monotonic()))
+
+    def resume(self, call: Call) -> None:
+        self._give(call)
+
+    def abandon(self, call: Call) -> None:
+        call.is_client_gone = True
+        self._give(call)
+
+    def has_room(self) -> bool:
+        return True
+
+    def _give(self, call: Call) -> None:
+        connection = call.connection
+        assert isinstance(connection, GreenConnection), "the reactor was told to make these"
+        keeper = connection.keeper
+        if keeper is None or keeper.is_over:
+            keeper = connection.keeper = Keeper(self._settle)
+        keeper.give(call)
+
+    # -- in a keeper ----------------------------------------------------------------------------------
+
+    def _settle(self, call: Call) -> None:
+        self._row.beat(monotonic())  # many requests at once are not silence
+        self._reactor.settle(call)
+        if call.connection.receiver.buffer:
+            self._poller.wake()  # the next request has come already, so that no event will tell of it
+
+
+class _UnpatchedListener(_PlainSocket):  # type: ignore[misc, valid-type]  # a class, which mypy cannot see
+    """Accepts sockets as they were before monkey-patching."""
+
+    def accept(self) -> tuple[socket.socket, object]:
+        fd, address = self._accept()
+        return _PlainSocket(self.family, self.type, self.proto, fileno=fd), address
+
+
+def _unpatched(listener: Listener) -> Listener:
+    """The same listener. Both share a descriptor, and neither is closed before the process ends."""
+    made = listener.socket
+    return replace(listener, socket=_UnpatchedListener(made.family, made.type, made.proto, fileno=made.fileno()))
