@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from hybrid.arbiter.actions import Spawn
 from hybrid.arbiter.events import BootFailed, Drained, Event, Exited, Ready, Retiring, Spawned, SpawnFailed
+from hybrid.arbiter.listeners import own_sockets
 from hybrid.arbiter.memory import rss_bytes
 from hybrid.arbiter.state import Signal
 from hybrid.arbiter.status import Counters
@@ -108,7 +109,7 @@ class Children:
                 slot=order.slot,
                 generation=order.generation,
                 arbiter_pid=arbiter_pid,
-                listeners=tuple(release.listeners.values()),
+                listeners=own_sockets(release.listeners.values()),
                 channel=channel,
                 row=row,
                 log=self._log,

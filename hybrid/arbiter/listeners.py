@@ -53,8 +53,9 @@ class Listeners:
         except SettingsError:
             self.close_all_but(before)
             raise
-        for key in wanted:
-            self._open[key].socket.listen(settings.backlog)  # again is allowed: a reload may change the backlog
+        for key, address in wanted.items():
+            if not (settings.reuse_port and isinstance(address, Inet)):  # then only the workers' own sockets listen
+                self._open[key].socket.listen(settings.backlog)  # again is allowed: a reload may change the backlog
         return {key: self._open[key] for key in wanted}
 
     def close_all_but(self, kept: Iterable[str]) -> list[str]:
@@ -101,19 +102,39 @@ def _make(address: Address, settings: Settings) -> socket.socket:
         case Unix():
             return _bind_unix(address, settings)
         case Inet():
-            return _bind_inet(address)
+            return _bind_inet(address, is_shared=settings.reuse_port)
 
 
-def _bind_inet(address: Inet) -> socket.socket:
+def own_sockets(listeners: Iterable[Listener]) -> tuple[Listener, ...]:
+    """What a worker listens on with --reuse-port: in the place of each TCP socket one of its own, bound to the same
+    address and not listening yet. The arbiter's keeps the address while there are no workers."""
+    return tuple(_own_socket(listener) if _is_shared(listener.socket) else listener for listener in listeners)
+
+
+def _is_shared(sock: socket.socket) -> bool:
+    return sock.family != socket.AF_UNIX and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT))
+
+
+def _own_socket(listener: Listener) -> Listener:
+    host, port, *_ = listener.socket.getsockname()
+    sock = _bind_inet(Inet(host, port), is_shared=True)
+    sock.setblocking(False)
+    return Listener(sock, listener.address)
+
+
+def _bind_inet(address: Inet, *, is_shared: bool = False) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if address.is_v6 else socket.AF_INET)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit it on Linux: one system call per connection less for the worker.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((address.host, address.port))
         # Listen here and not later: with SO_REUSEADDR two may bind an address, only one may listen, and
         # that one is who the retry is for.
-        sock.listen(1)
+        if not is_shared:
+            sock.listen(1)
     except BaseException:
         sock.close()
         raise

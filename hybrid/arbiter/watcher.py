@@ -10,6 +10,7 @@ import importlib.util
 import os
 import signal
 from collections.abc import Callable
+from fnmatch import fnmatch
 
 from hybrid.contract.parent import signal_when_parent_dies
 from hybrid.errors import SettingsError
@@ -50,7 +51,7 @@ class Watcher:
                 close_ours()
                 _take_no_commands()
                 signal_when_parent_dies(signal.SIGKILL, arbiter)
-                _watch(self.folders, settings.reload_extra_files, write_end)
+                _watch(self.folders, settings, write_end)
             finally:
                 os._exit(1)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
@@ -78,13 +79,25 @@ class Watcher:
 
 def roots(settings: Settings) -> tuple[str, ...]:
     """The folders to watch: where the application is imported from."""
-    folders = [os.getcwd(), *settings.pythonpath]
+    folders = settings.reload_dirs or (os.getcwd(), *settings.pythonpath)
     return tuple(dict.fromkeys(os.path.abspath(folder) for folder in folders if os.path.isdir(folder)))
 
 
-def is_source(path: str, extra: tuple[str, ...]) -> bool:
-    """Does a change of this file ask for a reload? Folders of tools and of installed packages do not count."""
-    if any(path == name or path.startswith(name.rstrip("/") + "/") for name in extra):
+def is_source(
+    path: str, extra: tuple[str, ...], includes: tuple[str, ...] = (), excludes: tuple[str, ...] = ()
+) -> bool:
+    """Does a change of this file ask for a reload? Folders of tools and of installed packages do not count.
+
+    `extra` are paths, and patterns of paths; `includes` and `excludes` are patterns of file names, and the
+    second are also folders. What is named outright counts before what is excluded, and that before what is
+    included.
+    """
+    if any(path == name or path.startswith(name.rstrip("/") + "/") or fnmatch(path, name) for name in extra):
+        return True
+    base = os.path.basename(path)
+    if any(fnmatch(base, name) or path.startswith(os.path.abspath(name) + "/") for name in excludes):
+        return False
+    if any(fnmatch(base, name) for name in includes):
         return True
     folders = path.split("/")[:-1]
     return path.endswith(_SUFFIXES) and not _IGNORED_FOLDERS.intersection(folders)
@@ -112,19 +125,26 @@ class _Begun:
         return False
 
 
-def _watch(folders: tuple[str, ...], extra: tuple[str, ...], pipe: int) -> None:
+def _watch(folders: tuple[str, ...], settings: Settings, pipe: int) -> None:
     from watchfiles import Change, watch  # here, so that only the helper pays for it
 
-    files = tuple(os.path.abspath(name) for name in extra)
+    files = tuple(os.path.abspath(name) for name in settings.reload_extra_files)
 
     def wanted(change: Change, path: str) -> bool:
-        return is_source(path, files)
+        return is_source(path, files, settings.reload_includes, settings.reload_excludes)
 
     existing = tuple(name for name in files if os.path.exists(name))
     # The next batch waits until the last is quiet: an editor and a version control tool write many files at once.
     begun = _Begun(pipe)
     for changes in watch(
-        *folders, *existing, watch_filter=wanted, debounce=400, step=50, raise_interrupt=False, stop_event=begun
+        *folders,
+        *existing,
+        watch_filter=wanted,
+        debounce=max(1, int(settings.reload_delay * 1000)),
+        step=50,
+        raise_interrupt=False,
+        stop_event=begun,
+        force_polling=True if settings.reload_engine == "poll" else None,
     ):
         line = "\n".join(sorted(path for _, path in changes)) + "\n"
         os.write(pipe, os.fsencode(line)[:4096])

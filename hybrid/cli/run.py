@@ -9,7 +9,7 @@ import click
 from hybrid import logs
 from hybrid.cli.command import SettingsCommand, enter_folder, require_app
 from hybrid.cli.options import parse_command_line
-from hybrid.settings import Settings, resolve, start_folder
+from hybrid.settings import Resolved, Settings, resolve, start_folder
 
 ABOUT = (
     "Serve a WSGI or ASGI application. APP is package.module:attribute; by default the attribute is application or app."
@@ -26,8 +26,15 @@ def run(values: dict[str, object], check_config: bool = False, print_config: boo
     # A settings file may change os.environ; a reload must not take its own changes for the operator's.
     environ = dict(os.environ)
 
+    def read() -> Resolved:
+        return resolve(values, environ, cwd, parse=parse_command_line)
+
+    first = [read()]  # a Python settings file is a program: it must not run twice at the start
+    if first[0].settings.daemon:
+        _go_to_background(first[0].settings)
+
     def load_settings() -> Settings:
-        resolved = resolve(values, environ, cwd, parse=parse_command_line)
+        resolved = first.pop() if first else read()
         require_app(resolved.settings)
         enter_folder(resolved.settings)
         for warning in resolved.warnings:
@@ -41,6 +48,16 @@ def run(values: dict[str, object], check_config: bool = False, print_config: boo
     from hybrid_workers.child import run_worker
 
     return run_arbiter(load_settings, run_worker)
+
+
+def _go_to_background(settings: Settings) -> None:
+    """What can be wrong with the settings is said before, while somebody sees it."""
+    from hybrid.cli.daemon import leave_terminal
+
+    require_app(settings)
+    if os.environ.get("NOTIFY_SOCKET"):
+        logs.error_log.warning("--daemon under systemd with Type=notify: systemd loses the process; leave it out")
+    leave_terminal(keeps_output=settings.enable_stdio_inheritance)
 
 
 class RunCommand(SettingsCommand):

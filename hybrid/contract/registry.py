@@ -29,7 +29,7 @@ OTHER_SERVERS = ("gunicorn", "uvicorn", "uvicorn_worker")
 def _refusal(name: str, what: str) -> str:
     return (
         f"worker class {name!r} {what}: it is written for another server's arbiter and cannot run under this one;"
-        " choose -k asgi, sync, gthread or gevent, set what it sets as settings, or write it anew as docs/workers.md says"
+        " choose -k asgi, sync, gthread or gevent, give what it configures as settings, or see docs/workers.md"
     )
 
 

@@ -138,6 +138,9 @@ def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
     worker = chosen(context)
     hooks.loaded(context.app)
     worker.boot()
+    if settings.reuse_port:
+        for listener in context.listeners:
+            listener.socket.listen(settings.backlog)
     hooks.booted()
     return worker, f"worker={context.worker_class}{why}"
 

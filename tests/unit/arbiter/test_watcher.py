@@ -19,3 +19,10 @@ def test_extra_files_and_folders_do_whatever_they_are_called() -> None:
     assert is_source("/srv/data/rates.csv", ("/srv/data/rates.csv",))
     assert is_source("/srv/data/rates.csv", ("/srv/data",))
     assert not is_source("/srv/database/rates.csv", ("/srv/data",))
+
+
+def test_patterns_include_and_exclude_names_and_folders() -> None:
+    assert is_source("/srv/shop/a.sql", (), ("*.sql",))
+    assert not is_source("/srv/shop/a_test.py", (), (), ("*_test.py",))
+    assert not is_source("/srv/shop/old/a.py", (), (), ("/srv/shop/old",))
+    assert is_source("/srv/shop/old/a.py", ("/srv/shop/*/a.py",), (), ("/srv/shop/old",))
