@@ -424,10 +424,10 @@ class Settings:
         bare="auto",
     )
     proxy_allow_ips: str = setting(
-        "127.0.0.1,::1",
+        "127.0.0.1,::1,unix",
         kinds.COMMA_TEXT,
         "Proxies",
-        "Peers that may send a PROXY header.",
+        "Peers that may send a PROXY header, as in --forwarded-allow-ips.",
         flags=("--proxy-allow-from",),
     )
     header_map: str = setting(

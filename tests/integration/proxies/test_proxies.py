@@ -203,6 +203,16 @@ def test_proxy_header_is_no_http_where_it_is_not_switched_on(start: Start) -> No
             assert client.hear().status == 400
 
 
+def test_unix_socket_may_send_a_proxy_header(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    start("--bind", f"unix:{path}", "--proxy-protocol").wait_ready()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(WAIT_S)
+        sock.connect(str(path))
+        sock.sendall(V2)
+        assert facts(Client(sock))["client"] == "203.0.113.7"
+
+
 def test_proxied_client_decides_whose_forwarded_headers_count(start: Start) -> None:
     server = start("--proxy-protocol", "--forwarded-allow-ips", "203.0.113.7")
     with connected(server, V1) as client:
