@@ -80,9 +80,11 @@ def load_app(settings: Settings) -> object:
     Runs the project's code. Raises AppLoadError; where the project itself raised, that is its `__cause__`.
     """
     app = settings.app
-    spec = parse_spec(app)
-    module = _import(spec, app)
-    found, name = _find(module, spec, app)
+    if settings.app_object is not None:
+        spec, found, name = AppSpec(""), settings.app_object, app
+    else:
+        spec = parse_spec(app)
+        found, name = _find(_import(spec, app), spec, app)
     if spec.is_call or settings.factory:
         found = _call(found, name, spec, app)
         name += "()"

@@ -54,28 +54,29 @@ class AsgiWorker:
         self._stop = Stop.NOT
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
+        self._pool = ThreadPoolExecutor(self._settings.sync_threads, thread_name_prefix="hybrid-sync")
 
     # -- boot -------------------------------------------------------------------------------------
 
     def boot(self) -> None:
-        self._loop = loop = new_loop(self._settings.loop)
+        loop = new_loop(self._settings.loop)
         asyncio.set_event_loop(loop)
+        loop.set_exception_handler(self._report)
+        loop.set_default_executor(self._pool)
         try:
-            loop.run_until_complete(self._boot())
+            loop.run_until_complete(self.boot_in_loop())
         except BaseException:
             self._close_loop(loop)
             raise
 
-    async def _boot(self) -> None:
+    async def boot_in_loop(self) -> None:
+        """`boot()` in a loop that is somebody else's: it keeps its error handler and its executor."""
         context, settings = self._context, self._settings
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        loop.set_exception_handler(self._report)
-        pool = ThreadPoolExecutor(settings.sync_threads, thread_name_prefix="hybrid-sync")
-        loop.set_default_executor(pool)
         app: App | Bridge
         if context.interface == "wsgi":
-            app = self._bridge(cast("WsgiApp", context.app), pool)
+            app = self._bridge(cast("WsgiApp", context.app), self._pool)
             self._lifespan = Lifespan(_no_lifespan, "off", context.log)
         else:
             app = cast("App", context.app)  # child.py has found out that it is one
@@ -121,7 +122,7 @@ class AsgiWorker:
         loop = self._loop
         assert loop is not None, "boot() comes first"
         try:
-            is_clean = loop.run_until_complete(self._serve())
+            is_clean = loop.run_until_complete(self.serve_in_loop())
         finally:
             self._close_loop(loop)
         if not is_clean:
@@ -132,7 +133,8 @@ class AsgiWorker:
         asyncio.set_event_loop(None)
         loop.close()
 
-    async def _serve(self) -> bool:
+    async def serve_in_loop(self) -> bool:
+        """`serve()` in the loop of `boot_in_loop()`. False when lifespan shutdown failed."""
         context, service = self._context, self._service
         assert self._wake is not None
         self._acceptor = acceptor = Acceptor(service, context.listeners, self._settings.worker_connections)
