@@ -46,6 +46,13 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Dump:
+    """Have a child of ours write its stacks where the record of its death will find them."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
     """No child of this generation will be made or is serving: forget its settings, close listeners that only it had."""
 
@@ -112,5 +119,17 @@ class Exit:
 
 
 Action = (
-    Load | Spawn | Kill | Discard | CloseListeners | ReopenLogs | Announce | Say | LogSilence | LogDeath | Settle | Exit
+    Load
+    | Spawn
+    | Kill
+    | Dump
+    | Discard
+    | CloseListeners
+    | ReopenLogs
+    | Announce
+    | Say
+    | LogSilence
+    | LogDeath
+    | Settle
+    | Exit
 )

@@ -17,10 +17,11 @@ from hybrid.arbiter.actions import Spawn
 from hybrid.arbiter.events import BootFailed, Drained, Event, Exited, Ready, Retiring, Spawned, SpawnFailed
 from hybrid.arbiter.listeners import own_sockets
 from hybrid.arbiter.memory import rss_bytes
+from hybrid.arbiter.records import Remains
 from hybrid.arbiter.state import Signal
 from hybrid.arbiter.status import Counters
 from hybrid.contract import BootFailed as BootFailedMessage
-from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext
+from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext, blackbox
 from hybrid.contract import Ready as ReadyMessage
 from hybrid.contract.scoreboard import Word
 from hybrid.contract.worker import HookObjects
@@ -40,11 +41,15 @@ class Release:
     listeners: dict[str, Listener]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Process:
     pid: int
     channel: Channel
     row: ScoreRow
+    box: int
+    """The descriptor of its black box; -1 = it has none."""
+    peak_rss: int = 0
+    """Bytes; known once it is reaped."""
 
 
 class Children:
@@ -65,6 +70,7 @@ class Children:
         would be eaten by ours, which the child has inherited. The child unblocks them when it has its own.
         """
         ours, theirs = Channel.pair()
+        box = _make_box()
         row = self.scoreboard.row(order.slot)
         arbiter_pid = os.getpid()  # asked here: in the child, getppid() may already name somebody else
         _flush()
@@ -75,13 +81,14 @@ class Children:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             ours.close()
             theirs.close()
+            _close_box(box)
             return SpawnFailed(order.slot, error.strerror or str(error))
         if pid == 0:
             ours.close()
-            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid, hooks)
+            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid, hooks, box)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
-        self._processes[pid] = _Process(pid, ours, row)
+        self._processes[pid] = _Process(pid, ours, row, box)
         return Spawned(order.slot, pid)
 
     def _become_worker(
@@ -93,6 +100,7 @@ class Children:
         row: ScoreRow,
         arbiter_pid: int,
         hooks: HookObjects | None,
+        box: int,
     ) -> None:
         """The child's side. Never returns, whatever happens: above us on the stack is an arbiter."""
         code = 255
@@ -103,6 +111,7 @@ class Children:
             # A sibling's channel held open here would keep it from seeing the arbiter's end.
             for process in self._processes.values():
                 process.channel.close()
+                _close_box(process.box)
             context = WorkerContext(
                 settings=release.settings,
                 pool=order.pool,
@@ -116,6 +125,7 @@ class Children:
                 pool_size=pool_size,
                 boot_started=started,
                 hooks=hooks,
+                black_box=box,
             )
             code = self._run_worker(context)
         except SystemExit as leaving:
@@ -135,6 +145,24 @@ class Children:
             pass
         except OSError as error:
             self._log.error("Cannot send %s to worker (pid: %d): %s", name.value, pid, error.strerror)
+
+    def dump(self, pid: int) -> None:
+        """Ask a child for its stacks, if it has got as far as to know how to give them."""
+        if blackbox.DUMP_SIGNAL is not None and self.row(pid) is not None:
+            try:
+                os.kill(pid, blackbox.DUMP_SIGNAL)
+            except OSError:  # dead, or of another user: the record goes without
+                pass
+
+    def remains(self, pid: int, was_oom: bool | None) -> Remains:
+        """What a reaped child has left behind."""
+        process, row = self._processes[pid], self.row(pid)
+        return Remains(
+            requests=row.in_flight() if row is not None else (),
+            stacks=blackbox.read(process.box) if process.box >= 0 else "",
+            peak_rss=process.peak_rss,
+            was_oom=was_oom,
+        )
 
     def channels(self) -> Iterator[tuple[int, Channel]]:
         """The open channels, by pid."""
@@ -174,11 +202,13 @@ class Children:
         """
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
                 return
+            if pid in self._processes:
+                self._processes[pid].peak_rss = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
             yield pid, status
 
     def is_ours(self, pid: int) -> bool:
@@ -189,6 +219,19 @@ class Children:
         process = self._processes.pop(pid, None)
         if process is not None:
             process.channel.close()
+            _close_box(process.box)
+
+
+def _make_box() -> int:
+    try:
+        return blackbox.make()
+    except OSError:  # no descriptors: a worker without one is better than none
+        return -1
+
+
+def _close_box(box: int) -> None:
+    if box >= 0:
+        os.close(box)
 
 
 def _counters(row: ScoreRow, pid: int) -> Counters:

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hybrid.arbiter import policy
-from hybrid.arbiter.actions import Action, Announce, Discard, Exit, Kill, Level, LogSilence, Say, Settle, Spawn
+from hybrid.arbiter.actions import Action, Announce, Discard, Dump, Exit, Kill, Level, LogSilence, Say, Settle, Spawn
 from hybrid.arbiter.state import NEVER, Child, Phase, Plan, Pool, Signal, Stage, State
 
 TIMEOUT = "timeout"
 BOOT_TIMEOUT = "boot timeout"
 GRACEFUL_TIMEOUT = "graceful timeout"
+HARD_MEMORY = "memory limit"
 
 
 def converge(state: State, now: float, actions: list[Action]) -> State:
@@ -49,6 +50,9 @@ def _deadlines(state: State, now: float, actions: list[Action]) -> State:
             continue
         if child.sent is Signal.KILL:
             state = _give_up(state, child, now, actions)
+        elif _is_near_kill(child, now):
+            actions.append(Dump(child.pid))
+            state = state.with_child(replace(child, is_dumped=True))
         elif child.deadline is not None and child.deadline <= now:
             why = GRACEFUL_TIMEOUT if child.sent is Signal.TERM and child.ready_at is not None else child.why
             state = _end(state, child, Signal.KILL, why, now + policy.UNKILLABLE_S, actions)
@@ -58,6 +62,11 @@ def _deadlines(state: State, now: float, actions: list[Action]) -> State:
             why = BOOT_TIMEOUT if is_booting else TIMEOUT
             state = _end(state, child, Signal.ABRT, why, now + policy.ABORT_GRACE_S, actions)
     return state
+
+
+def _is_near_kill(child: Child, now: float) -> bool:
+    """It is time to ask for its stacks. A wakeup that comes too late for that kills without."""
+    return child.deadline is not None and not child.is_dumped and child.deadline - policy.DUMP_S <= now < child.deadline
 
 
 def _give_up(state: State, child: Child, now: float, actions: list[Action]) -> State:
@@ -74,7 +83,10 @@ def _due(child: Child) -> float | None:
     """When something must happen to this child because nothing else did."""
     if child.stage is Stage.SPAWNING:
         return None
-    times = [] if child.deadline is None else [child.deadline]
+    times = []
+    if child.deadline is not None:
+        is_last_chance = not child.is_dumped and child.sent is not Signal.KILL
+        times.append(child.deadline - policy.DUMP_S if is_last_chance else child.deadline)
     if child.stage is Stage.BOOTING and child.is_staying and child.plan.boot_timeout_s > 0:
         times.append(child.since + child.plan.boot_timeout_s)
     if child.stage in (Stage.READY, Stage.DRAINING) and child.sent in (None, Signal.TERM):
@@ -127,7 +139,7 @@ def _promote(state: State, actions: list[Action]) -> State:
             actions.append(Say(Level.INFO, text))
     if is_passed and candidates:
         for name in state.leaving:
-            state = state.with_pool(replace(state.pools[name], size=0))
+            state = state.with_pool(replace(state.pools[name], size=0, is_leaving=True))
         state = replace(state, leaving=frozenset())
     return state
 
@@ -168,9 +180,9 @@ def settle(
 
 
 def _drop_pools(state: State) -> State:
-    """Forget pools that shall have no workers and have none left."""
+    """Forget pools that no settings name and that have no workers left."""
     used = {child.pool for child in state.children.values()}
-    pools = {name: pool for name, pool in state.pools.items() if pool.size or name in used}
+    pools = {name: pool for name, pool in state.pools.items() if not pool.is_leaving or name in used}
     return state if len(pools) == len(state.pools) else replace(state, pools=pools)
 
 

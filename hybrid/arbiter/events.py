@@ -98,6 +98,11 @@ class Reload:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """The operator wants every worker to finish and none to follow, until a resize or a reload (WINCH)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resize:
     """The operator wants so many workers more or fewer, or just so many; a pool never shrinks below one."""
 
@@ -136,6 +141,7 @@ Event = (
     | Stop
     | Reload
     | Resize
+    | Rest
     | Reopen
     | Tick
 )

@@ -23,6 +23,7 @@ from hybrid.arbiter.hooks import ServerHooks
 from hybrid.arbiter.listeners import Listeners
 from hybrid.arbiter.loop import Loop
 from hybrid.arbiter.notify import Notifier
+from hybrid.arbiter.oom import OomKills
 from hybrid.arbiter.operator import Operator
 from hybrid.arbiter.pidfile import Pidfile
 from hybrid.arbiter.state import Plan, State
@@ -39,6 +40,7 @@ from hybrid.settings.log_plan import log_plan
 
 LoadSettings = Callable[[], Settings]
 POOL = "main"
+_DEATHS_KEPT = 50
 
 _COMMANDS: dict[int, ev.Event] = {
     signal.SIGTERM: ev.Stop(is_graceful=True),
@@ -89,11 +91,14 @@ class Arbiter:
         self._children = Children(run_worker, log, self._close_in_child)
         self._hooks = ServerHooks(log)
         self._counted = 0
+        self._is_daemon = False
         self._releases: dict[int, Release] = {}
         self._pidfile: Pidfile | None = None
         self._watcher: Watcher | None = None
         self._pending: deque[ev.Event] = deque()
         self._exit_code: int | None = None
+        self._oom = OomKills()
+        self._deaths: deque[records.Death] = deque(maxlen=_DEATHS_KEPT)
         self._started = time.monotonic()
         self._operator = Operator(self)
         self._control = ControlServer(loop, self._operator.handle, log)
@@ -105,6 +110,7 @@ class Arbiter:
         """Everything before the first fork. Raises SettingsError."""
         self._log.info("Starting hybrid %s", hybrid.__version__)
         self._write_pidfile(settings)
+        self._is_daemon = settings.daemon
         self._hooks.starting(settings)
         listeners = self._listeners.open(settings)
         self._adopt(Release(0, settings, folder, listeners))
@@ -145,6 +151,7 @@ class Arbiter:
             self.state,
             self._children.counters(),
             time.monotonic(),
+            deaths=[death.as_json(time.monotonic()) for death in self._deaths],
             pid=os.getpid(),
             version=hybrid.__version__,
             uptime_s=round(time.monotonic() - self._started, 3),
@@ -176,6 +183,8 @@ class Arbiter:
 
     def _take_signal(self, number: int) -> None:
         command = _COMMANDS.get(number)
+        if number == signal.SIGWINCH and self._is_daemon:
+            command = ev.Rest()
         if command is None:  # SIGCHLD, or a terminal that changed its size: nobody ordered anything
             return
         self._log.info("Handling signal: %s", signal.Signals(number).name.removeprefix("SIG").lower())
@@ -224,6 +233,8 @@ class Arbiter:
                 self._spawn(action)
             case act.Kill():
                 self._children.signal(action.pid, action.signal)
+            case act.Dump():
+                self._children.dump(action.pid)
             case act.Discard():
                 self._discard(action.generation)
             case act.CloseListeners():
@@ -268,9 +279,12 @@ class Arbiter:
 
     def _log_death(self, order: act.LogDeath) -> None:
         pid = order.child.pid
-        requests = self._in_flight(pid)
-        level, text = records.death(order.child, order.code, order.signal, requests, time.monotonic())
-        self._log.log(level, "%s", text)
+        was_oom = order.signal == "SIGKILL" and self._oom.take() if self._oom.is_known else None
+        remains = self._children.remains(pid, was_oom)
+        death = records.death(order.child, order.code, order.signal, remains, time.monotonic())
+        self._log.log(death.level, "%s", f"{death.text}\n{death.stacks}" if death.stacks else death.text)
+        if death.kind != "told":
+            self._deaths.append(death)
         self._loop.forget(self._children.channel(pid).fileno())
         self._children.forget(pid)
         self._hooks.exited(pid)

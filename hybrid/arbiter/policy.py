@@ -13,6 +13,9 @@ QUICK_S = 2.0
 HALT_S = 0.5
 """The same for siblings of a worker that could not boot: whoever waits for the exit code waits for this."""
 
+DUMP_S = 0.2
+"""So long before SIGKILL a child is asked for its stacks; it takes a millisecond, or for ever."""
+
 DRAIN_SLACK_S = 1.0
 """What a draining worker gets above the graceful time, so that its own orderly end wins against our SIGKILL."""
 

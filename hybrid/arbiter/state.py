@@ -90,6 +90,8 @@ class Child:
     """Why we sent it."""
     deadline: float | None = None
     """When SIGKILL follows."""
+    is_dumped: bool = False
+    """It was asked for its stacks, because SIGKILL is near."""
     has_failed: bool = False
     """It reported that it cannot boot, and the report has been acted upon."""
 
@@ -115,6 +117,8 @@ class Pool:
     backoff: Backoff = field(default_factory=Backoff)
     is_blocked: bool = False
     """Spawns nothing until the next reload."""
+    is_leaving: bool = False
+    """No settings name it any more: it is forgotten with its last child."""
     traceback: str = ""
     """The last one logged, so that four workers with one mistake log it once."""
 

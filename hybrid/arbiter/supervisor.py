@@ -47,6 +47,7 @@ from hybrid.arbiter.events import (
     Reload,
     Reopen,
     Resize,
+    Rest,
     Retiring,
     Spawned,
     SpawnFailed,
@@ -102,6 +103,8 @@ def _apply(state: State, event: Event, now: float, actions: Actions) -> State:
             return _reload(state, actions)
         case Resize():
             return _resize(state, event, actions)
+        case Rest():
+            return _rest(state, actions)
         case Reopen():
             actions.append(ReopenLogs())
             actions.extend(Kill(child.pid, Signal.USR1) for child in state.children.values() if child.pid)
@@ -119,7 +122,7 @@ def _loaded(state: State, event: Loaded, now: float) -> State:
     for name, plan in event.plans.items():
         pool = state.pools.get(name) or Pool(name=name, plan=plan, size=plan.size)
         size = plan.size if pool.good == NEVER else pool.size
-        pool = replace(pool, plan=plan, size=size, generation=event.generation, traceback="")
+        pool = replace(pool, plan=plan, size=size, generation=event.generation, traceback="", is_leaving=False)
         state = state.with_pool(replace(pool, backoff=policy.Backoff(0, now), is_blocked=False))
     return replace(state, leaving=frozenset(state.pools.keys() - event.plans.keys()))
 
@@ -246,6 +249,13 @@ def _resize(state: State, event: Resize, actions: Actions) -> State:
     return state.with_pool(replace(pool, size=size))
 
 
+def _rest(state: State, actions: Actions) -> State:
+    if state.phase is not Phase.RUNNING:
+        return state
+    actions.append(Say(Level.INFO, "Resting: no workers until SIGTTIN or SIGHUP"))
+    return replace(state, pools={name: replace(pool, size=0) for name, pool in state.pools.items()})
+
+
 def _tick(state: State, event: Tick, now: float) -> State:
     children = {}
     for slot, child in state.children.items():
@@ -314,7 +324,7 @@ def _roll_back(state: State, reason: str, now: float, actions: Actions) -> State
         if pool.generation != failed:
             continue
         if pool.good_plan is None:  # a pool that the failed settings brought: converge ends its children
-            state = state.with_pool(replace(pool, size=0, is_blocked=True))
+            state = state.with_pool(replace(pool, size=0, is_blocked=True, is_leaving=True))
         else:
             fresh = policy.Backoff(0, now)
             state = state.with_pool(replace(pool, generation=pool.good, plan=pool.good_plan, backoff=fresh))

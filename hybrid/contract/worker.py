@@ -74,6 +74,8 @@ class WorkerContext:
     """"asgi", "asgi2" or "wsgi"; "" for a worker class that loads its app itself."""
     hooks: HookObjects | None = None
     """What server hooks are called with; None where nobody defined one."""
+    black_box: int = -1
+    """A descriptor that the arbiter reads after our death; see `hybrid.contract.blackbox`."""
     app: object | None = None
     """The application, loaded; None for a worker class with a true `loads_app_itself`."""
     tls: ssl.SSLContext | None = None

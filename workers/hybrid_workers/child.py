@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 import hybrid
 from hybrid.contract import BootFailed, Ready, Worker, WorkerContext
+from hybrid.contract.blackbox import record_stacks
 from hybrid.contract.identity import become_owner
 from hybrid.contract.parent import signal_when_parent_dies
 from hybrid.contract.scoreboard import Word
@@ -255,10 +256,7 @@ class _Commands:
         signal.signal(signal.SIGHUP, self._refuse)
         for number in _INERT:
             signal.signal(number, _do_nothing)
-        try:
-            faulthandler.enable(2, all_threads=True)  # SIGABRT of a silent worker: all stacks, written without the GIL
-        except (OSError, RuntimeError):  # standard error is closed
-            pass
+        record_stacks(self._context.black_box if self._context.black_box >= 0 else 2)
         take_abort(self._context)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
 

@@ -77,8 +77,8 @@ def take_abort(context: WorkerContext) -> None:
 
     def abort(number: int, frame: object) -> None:
         try:
-            faulthandler.dump_traceback(2, all_threads=True)
-        except (OSError, RuntimeError, ValueError):  # standard error is closed
+            faulthandler.dump_traceback(context.black_box if context.black_box >= 0 else 2, all_threads=True)
+        except (OSError, RuntimeError, ValueError):  # no such descriptor
             pass
         if context.hooks is not None:
             context.hooks.worker.aborted = True

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hybrid.arbiter.actions import Action, Announce, Discard, LogDeath, LogSilence, Say, Settle, Spawn
+from hybrid.arbiter.actions import Action, Announce, Discard, Dump, LogDeath, LogSilence, Say, Settle, Spawn
 from hybrid.arbiter.events import Event, Loaded, Ready, Spawned, Tick
 from hybrid.arbiter.state import Plan, State
 from hybrid.arbiter.supervisor import decide, next_wakeup
 
-QUIET = (Say, LogDeath, LogSilence, Announce, Discard, Settle)
+QUIET = (Say, LogDeath, LogSilence, Announce, Discard, Settle, Dump)
 
 
 class Play:

@@ -1,9 +1,13 @@
-"""The log lines about children: gunicorn's words first, then fields."""
+"""The record of a death: gunicorn's words first, then whose doing it was, and what the worker was at."""
+
+from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from hybrid.arbiter.actions import Level
-from hybrid.arbiter.records import death, silence
+from hybrid.arbiter.records import Remains, death, silence
 from hybrid.arbiter.state import Child, Plan, Signal, Stage
 from hybrid.contract.scoreboard import InFlight
 
@@ -18,7 +22,9 @@ CHILD = Child(
     beat=95.0,
     ready_at=90.0,
 )
+TOLD = replace(CHILD, stage=Stage.DRAINING, sent=Signal.TERM, why="stop")
 REQUEST = InFlight(started=93.0, method="POST", target="/pay?x=\x1b[31m", client="192.0.2.1")
+NOTHING = Remains(was_oom=False)
 
 
 def test_timeout_names_the_requests_in_flight() -> None:
@@ -34,31 +40,60 @@ def test_boot_timeout_names_the_setting() -> None:
     assert "--boot-timeout" in text
 
 
-def test_sigkill_from_outside_may_be_the_memory_killer() -> None:
-    level, text = death(CHILD, None, "SIGKILL", [], 100.0)
-    assert level is Level.ERROR
-    assert text.startswith("Worker (pid:77) was sent SIGKILL! Perhaps out of memory? pool=main slot=1 gen=2")
+@pytest.mark.parametrize(
+    ("child", "code", "signal", "was_oom", "kind"),
+    [
+        (TOLD, 0, "", None, "told"),
+        (TOLD, None, "SIGTERM", None, "told"),
+        (replace(TOLD, sent=Signal.QUIT), None, "SIGQUIT", None, "told"),
+        (replace(TOLD, sent=Signal.KILL, why="graceful timeout"), None, "SIGKILL", None, "deadline"),
+        (replace(CHILD, sent=Signal.ABRT, why="timeout"), None, "SIGABRT", None, "deadline"),
+        (replace(CHILD, sent=Signal.ABRT, why="timeout"), 1, "", None, "deadline"),
+        (replace(CHILD, sent=Signal.KILL, why="memory limit"), None, "SIGKILL", None, "memory-limit"),
+        (CHILD, None, "SIGKILL", True, "out-of-memory"),
+        (CHILD, None, "SIGKILL", False, "outside-signal"),
+        (CHILD, None, "SIGKILL", None, "outside-signal"),
+        (CHILD, None, "SIGTERM", False, "outside-signal"),
+        (CHILD, None, "SIGSEGV", False, "crash"),
+        (TOLD, None, "SIGSEGV", False, "crash"),
+        (CHILD, None, "SIGABRT", False, "crash"),
+        (CHILD, 0, "", None, "exit"),
+        (TOLD, 7, "", None, "exit"),
+        (replace(CHILD, has_failed=True), 3, "", None, "boot"),
+    ],
+)
+def test_class_says_whose_doing_it_was(
+    child: Child, code: int | None, signal: str, was_oom: bool | None, kind: str
+) -> None:
+    record = death(child, code, signal, Remains(was_oom=was_oom), 100.0)
+    assert record.kind == kind
+    assert f" class={kind} " in record.text
 
 
-def test_our_own_sigkill_is_not_called_lack_of_memory() -> None:
-    child = replace(CHILD, sent=Signal.KILL, why="graceful timeout")
-    _, text = death(child, None, "SIGKILL", [REQUEST], 100.0)
-    assert "memory" not in text
-    assert "cause='graceful timeout'" in text
-    assert "POST /pay" in text
+def test_record_names_requests_memory_and_time() -> None:
+    record = death(CHILD, None, "SIGSEGV", Remains([REQUEST], "Thread 1", 50 << 20), 100.0)
+    assert record.text == (
+        "Worker (pid:77) was sent SIGSEGV! class=crash pool=main slot=1 gen=2 stage=ready served_s=10.0 peak_rss=50M"
+        " in_flight=[POST /pay?x=?[31m from 192.0.2.1 for 7.0 s]"
+    )
+    shown = record.as_json(103.0)
+    assert (shown["ago_s"], shown["class"], shown["stacks"]) == (3.0, "crash", "Thread 1")
+    assert shown["in_flight"] == [
+        {"method": "POST", "target": REQUEST.target, "client": "192.0.2.1", "age_s": 7.0},
+    ]
 
 
-def test_exit_as_told_is_no_news() -> None:
-    child = replace(CHILD, stage=Stage.DRAINING, sent=Signal.TERM, why="stop")
-    assert death(child, 0, "", [], 100.0)[0] is Level.DEBUG
+def test_sigkill_without_a_counter_may_be_the_memory_killer() -> None:
+    unsure = death(CHILD, None, "SIGKILL", Remains(was_oom=None), 100.0)
+    assert unsure.text.startswith("Worker (pid:77) was sent SIGKILL! Perhaps out of memory? class=outside-signal")
+    assert "memory" not in death(CHILD, None, "SIGKILL", NOTHING, 100.0).text
 
 
-def test_exit_of_its_own_accord_is() -> None:
-    assert death(CHILD, 0, "", [], 100.0)[0] is Level.WARNING
-    level, text = death(CHILD, 255, "", [], 100.0)
-    assert level is Level.ERROR
-    assert text.startswith("Worker (pid:77) exited with code 255. pool=main")
-    assert "served_s=10.0" in text
+def test_levels() -> None:
+    assert death(TOLD, 0, "", NOTHING, 100.0).level is Level.DEBUG
+    assert death(CHILD, 0, "", NOTHING, 100.0).level is Level.WARNING
+    assert death(CHILD, 255, "", NOTHING, 100.0).level is Level.ERROR
+    assert death(CHILD, None, "SIGKILL", NOTHING, 100.0).level is Level.ERROR
 
 
 def test_a_long_list_of_requests_is_cut() -> None:

@@ -6,6 +6,7 @@ from hybrid.arbiter.actions import (
     Announce,
     CloseListeners,
     Discard,
+    Dump,
     Exit,
     Kill,
     Load,
@@ -202,7 +203,14 @@ def test_first_generation_that_hangs_at_boot_ends_the_arbiter() -> None:
 
 def test_draining_worker_is_killed_a_little_after_the_graceful_time() -> None:
     play = ready_workers(101, graceful_timeout_s=10.0, timeout_s=0.0).on(Stop(is_graceful=True))
-    play.does(CloseListeners(), Kill(101, TERM)).wakes_in(11.0)
+    play.does(CloseListeners(), Kill(101, TERM)).wakes_in(10.8)
+    play.after(10.8).does(Dump(101)).wakes_in(0.2)
+    play.after(0.1).does()
+    play.after(0.125).does(Kill(101, KILL))
+
+
+def test_draining_worker_is_killed_even_when_the_arbiter_is_late() -> None:
+    play = ready_workers(101, graceful_timeout_s=10.0, timeout_s=0.0).on(Stop(is_graceful=True))
     play.after(11.0).does(Kill(101, KILL))
     play.on(Exited(101, signal="SIGKILL")).does(LogDeath(play.before.children[0], None, "SIGKILL"), Exit(0))
 
@@ -343,7 +351,7 @@ def test_graceful_stop_waits_for_the_workers() -> None:
 
 def test_every_further_signal_hardens_the_stop() -> None:
     play = ready_workers(101).on(Stop(is_graceful=True)).does(CloseListeners(), Kill(101, TERM))
-    play.on(Stop(is_graceful=True)).does(Kill(101, QUIT)).wakes_in(2.0)
+    play.on(Stop(is_graceful=True)).does(Kill(101, QUIT)).wakes_in(1.8)
     play.on(Stop(is_graceful=True)).does(Kill(101, KILL))
     play.on(Stop(is_graceful=True)).does()
 

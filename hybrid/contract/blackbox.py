@@ -1,0 +1,58 @@
+"""A worker's last words that need no worker to say them: the stacks of all its threads, written by a signal handler.
+
+`faulthandler` writes them in C, without the interpreter's lock: so also for a worker that is stuck in a C library,
+that waits for itself, or that just met a segmentation fault. They go to a file in memory that the arbiter
+has made and reads when the worker is dead. Only Python frames: what a C library does below them is not seen.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import tempfile
+
+DUMP_SIGNAL: int | None = signal.SIGRTMIN + 10 if hasattr(signal, "SIGRTMIN") else None
+"""Asks a worker for its stacks and harms nothing; None where there are no real-time signals."""
+
+_MOST_BYTES = 64 * 1024
+
+
+def make() -> int:
+    """An empty box; the descriptor is the caller's. Raises OSError."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("hybrid-stacks")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def record_stacks(fd: int) -> None:
+    """In a worker, early: have the stacks written there at a crash, at SIGABRT and when asked for them."""
+    try:
+        faulthandler.enable(fd, all_threads=True)
+        if DUMP_SIGNAL is not None:
+            faulthandler.register(DUMP_SIGNAL, file=fd, all_threads=True, chain=False)
+    except (OSError, RuntimeError, ValueError):  # no such descriptor: it lives on without
+        pass
+
+
+def read(fd: int) -> str:
+    """What is in the box, the end of it if it is much."""
+    try:
+        size = os.fstat(fd).st_size
+        data = os.pread(fd, _MOST_BYTES, max(0, size - _MOST_BYTES))
+    except OSError:
+        return ""
+    return without_ours(data.decode("utf-8", "replace").strip())
+
+
+def without_ours(stacks: str) -> str:
+    """The same without the frames of the arbiter that a forked worker has below its own. Pure."""
+    lines = []
+    is_below = False
+    for line in stacks.splitlines():
+        is_frame = line.startswith("  File ")
+        if not (is_below and is_frame):
+            lines.append(line)
+        is_below = is_frame and (is_below or line.endswith(" in run_worker"))
+    return "\n".join(lines)
