@@ -1,0 +1,153 @@
+"""Daemon, WINCH and SO_REUSEPORT with real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Serve
+from tests.integration.server import WAIT_S, Log, clean_environ
+
+APP = """
+import os
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(os.getpid()).encode()]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "site_app.py").write_text(APP)
+    return tmp_path
+
+
+class FileLog(Log):
+    """A log that is a file, read as it grows: a daemon has no pipe to us."""
+
+    def __init__(self, path: Path) -> None:
+        reading, self._writing = os.pipe()
+        self._tail = subprocess.Popen(
+            ["tail", "-F", "-n", "+1", str(path)], stdout=self._writing, stderr=subprocess.DEVNULL
+        )
+        os.close(self._writing)
+        super().__init__(reading)
+
+    def end(self) -> None:
+        self._tail.kill()
+        self._tail.wait()
+        self.close()
+
+
+@pytest.fixture
+def daemon(folder: Path) -> Iterator[tuple[int, FileLog]]:
+    pidfile, path = folder / "pid", folder / "log"
+    path.touch()
+    command = [
+        sys.executable,
+        "-m",
+        "hybrid",
+        "-D",
+        "-p",
+        "pid",
+        "--error-logfile",
+        "log",
+        "-b",
+        "127.0.0.1:0",
+        "-w",
+        "2",
+    ]
+    done = subprocess.run(
+        [*command, "site_app:app"], cwd=folder, env=clean_environ(), timeout=WAIT_S, capture_output=True
+    )
+    assert (done.returncode, done.stdout) == (0, b""), done.stderr
+    log = FileLog(path)
+    log.wait(r"Worker ready", count=2)
+    pid = int(pidfile.read_text())
+    yield pid, log
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    log.end()
+
+
+def test_daemon_leaves_its_terminal_and_rests_on_winch(daemon: tuple[int, FileLog]) -> None:
+    pid, log = daemon
+    assert os.getsid(pid) != os.getsid(0)
+    assert os.readlink(f"/proc/{pid}/fd/0") == os.devnull
+    os.kill(pid, signal.SIGWINCH)
+    log.wait(r"Resting")
+    log.wait(r"Worker exiting", count=2)
+    os.kill(pid, signal.SIGTTIN)
+    log.wait(r"Worker ready", count=3)
+    os.kill(pid, signal.SIGHUP)
+    log.wait(r"Worker ready", count=5)
+    os.kill(pid, signal.SIGTERM)
+    log.wait(r"Shutting down: Master")
+
+
+def test_settings_that_a_daemon_cannot_use_are_said_before_it_leaves(folder: Path) -> None:
+    command = [sys.executable, "-m", "hybrid", "-D", "-w", "0", "site_app:app"]
+    done = subprocess.run(command, cwd=folder, env=clean_environ(), timeout=WAIT_S, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "setting workers" in done.stderr
+
+
+def test_winch_of_a_terminal_changes_nothing(serve: Serve, folder: Path) -> None:
+    server = serve("site_app:app", folder=folder)
+    (worker,) = server.wait_ready()
+    server.send(signal.SIGWINCH)
+    assert server.get().body == str(worker).encode()
+    server.send(signal.SIGTTIN)  # heard after the other, so that its effect comes after it
+    server.wait_ready(2)
+    assert "Resting" not in server.log.text
+
+
+def test_every_worker_has_its_own_socket_with_reuse_port(folder: Path, get: Callable[[int], bytes]) -> None:
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hybrid", "--reuse-port", "-b", "127.0.0.1:0", "-w", "2", "site_app:app"],
+        cwd=folder, env=clean_environ(), stderr=writing, stdout=writing, start_new_session=True,
+    )  # fmt: skip
+    os.close(writing)
+    log = Log(reading)
+    try:
+        port = int(log.wait(r"Listening at: http://127\.0\.0\.1:(\d+)")[0][1])
+        workers = {match[1].encode() for match in log.wait(r"Worker ready \(pid: (\d+)\)", count=2)}
+        seen: set[bytes] = set()
+        until = time.monotonic() + WAIT_S
+        while seen != workers and time.monotonic() < until:
+            seen.add(get(port))
+        assert seen == workers
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(WAIT_S) == 0
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+        log.close()
+
+
+@pytest.fixture
+def get() -> Callable[[int], bytes]:
+    import http.client
+
+    def fetch(port: int) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        connection.request("GET", "/", headers={"Connection": "close"})
+        body = connection.getresponse().read()
+        connection.close()
+        return body
+
+    return fetch
