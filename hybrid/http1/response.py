@@ -14,6 +14,7 @@ from typing import Final
 
 from hybrid.http.request import Request
 from hybrid.http.status import has_no_content, phrase
+from hybrid.settings import Settings
 
 Header = tuple[bytes, bytes] | tuple[str, str]
 
@@ -82,19 +83,32 @@ _MOST = 1024
 class Prefixes:
     """Status line, Date and Server, rendered once a second instead of once a response."""
 
-    __slots__ = ("_by_status", "_common", "_server", "_with_date")
+    __slots__ = ("_by_status", "_common", "_extra", "_server", "_with_date")
 
-    def __init__(self, *, server: bytes | None = b"hybrid", date: bool = True) -> None:
+    def __init__(self, *, server: bytes | None = b"hybrid", date: bool = True, extra: bytes = b"") -> None:
+        """`extra` are header lines for every response, each ended."""
         self._server = b"server: " + server + b"\r\n" if server else b""
+        self._extra = extra
         self._with_date = date
         self._by_status: dict[int | str, bytes] = {}
         self._common = b""
         self.refresh(None)
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Prefixes:
+        """What --server-header, --date-header and --header ask for; a Server field of the last kind is the only one."""
+        fields = [field.partition(": ") for field in settings.response_headers]
+        is_named = any(name.lower() == "server" for name, _, _ in fields)
+        return cls(
+            server=b"hybrid" if settings.server_header and not is_named else None,
+            date=settings.date_header,
+            extra=b"".join(header_line(name, value)[0] for name, _, value in fields),
+        )
+
     def refresh(self, epoch_s: float | None) -> None:
         """Render the Date anew. Call about once a second with the wall clock; None means now."""
         date = b"date: " + formatdate(epoch_s, usegmt=True).encode() + b"\r\n" if self._with_date else b""
-        common = date + self._server
+        common = date + self._server + self._extra
         if common != self._common:
             self._common = common
             self._by_status = {}
@@ -118,6 +132,7 @@ class Prefixes:
             parts.append(date_line + b"\r\n")
         if not server:
             parts.append(self._server)
+        parts.append(self._extra)
         return b"".join(parts)
 
 

@@ -118,7 +118,7 @@ class Service:
         self.patience = patience(self.deadlines)
         self.limit_concurrency = settings.limit_concurrency or _NEVER
         self.parser = HeadParser(HttptoolsFields() if settings.http != "h11" else H11Fields(), self.limits)
-        self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
+        self.prefixes = Prefixes.from_settings(settings)
         self.rules = ProxyRules(settings, context.log.warning)
         self.admissions = Admissions(context, self.rules)
         self.scopes: Scopes | Bridge

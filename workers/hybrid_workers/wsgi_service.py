@@ -43,7 +43,7 @@ class WsgiService:
         self.limits = Limits.from_settings(settings)
         self.deadlines = Deadlines.from_settings(settings)
         self.parser = HeadParser(H11Fields() if settings.http == "h11" else HttptoolsFields(), self.limits)
-        self.prefixes = Prefixes(server=b"hybrid" if settings.server_header else None, date=settings.date_header)
+        self.prefixes = Prefixes.from_settings(settings)
         self.rules = ProxyRules(settings, context.log.warning)
         self.admissions = Admissions(context, self.rules)
         self.environs = Environs(
