@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 from collections.abc import Coroutine
 from math import inf
 from time import monotonic
@@ -25,7 +26,7 @@ from hybrid_workers.asgi_connection import HttpConnection
 from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
 
-BUDGET = 2
+BUDGET = 8
 """Connections accepted per listener and turn of the loop: between two turns a sibling gets its chance."""
 BACK_OFF_S = 0.1
 """How long no connection is accepted when there is no descriptor or memory for one."""
@@ -40,6 +41,7 @@ class Acceptor:
         self._service = service
         self._loop = service.loop
         self._listeners = listeners
+        self._servers = {listener: own_address(listener) for listener in listeners}
         self._capacity = capacity
         self._pending: set[asyncio.Task[Any]] = set()
         self._is_accepting = False
@@ -60,6 +62,7 @@ class Acceptor:
         for listener in self._listeners:
             listener.socket.close()
         self._listeners = listeners
+        self._servers = {listener: own_address(listener) for listener in listeners}
         self.resume()
 
     def stop(self) -> None:
@@ -104,7 +107,7 @@ class Acceptor:
                 self._pause()
                 self._loop.call_later(BACK_OFF_S, self.resume)
                 return
-            self._take(sock, address)
+            self._take(sock, address, listener)
 
     def adopt(self, sock: socket.socket, peer: Peer, data: bytes = b"") -> None:
         """Serve a connected socket, which becomes ours. `data` is what was read from it already."""
@@ -112,16 +115,11 @@ class Acceptor:
         self._service.accepted += 1
         self._begin(self._connect(sock, peer, data))
 
-    def _take(self, sock: socket.socket, address: Any) -> None:
+    def _take(self, sock: socket.socket, address: Any, listener: Listener) -> None:
         """Serve a connection just accepted; first admit it, if there is more than HTTP on it."""
         admissions = self._service.admissions
-        local = sock.getsockname()
-        client: tuple[str, int] | None
-        server: tuple[str, int | None]
-        if sock.family == socket.AF_UNIX:
-            client, server = None, (local if isinstance(local, str) else os.fsdecode(local), None)
-        else:
-            client, server = address[:2], local[:2]
+        client: tuple[str, int] | None = None if listener.is_unix else address[:2]
+        server = self._servers[listener] or sock.getsockname()[:2]
         if admissions.is_needed:
             sock.setblocking(False)
             self._service.accepted += 1
@@ -130,7 +128,10 @@ class Acceptor:
             self.adopt(sock, admissions.meet(client, server))
 
     def _begin(self, entering: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(entering)
+        if sys.version_info >= (3, 12):
+            task = asyncio.Task(entering, loop=self._loop, eager_start=True)
+        else:
+            task = self._loop.create_task(entering)
         self._pending.add(task)
         task.add_done_callback(self._ended)
 
@@ -198,6 +199,14 @@ class Acceptor:
             await ready
         finally:
             self._loop.remove_reader(sock)
+
+
+def own_address(listener: Listener) -> tuple[str, int | None] | None:
+    """What a listener's connections arrive at; None when each must be asked, because it listens everywhere."""
+    name = listener.socket.getsockname()
+    if listener.is_unix:
+        return (name if isinstance(name, str) else os.fsdecode(name), None)
+    return None if name[0] in ("0.0.0.0", "::") else (name[0], name[1])
 
 
 def _set(future: asyncio.Future[None]) -> None:
