@@ -46,6 +46,14 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """See how much memory these children use; answers Measured. Up to `above` an upper bound will do."""
+
+    pids: tuple[int, ...]
+    above: int
+
+
+@dataclass(frozen=True, slots=True)
 class Dump:
     """Have a child of ours write its stacks where the record of its death will find them."""
 
@@ -122,6 +130,7 @@ Action = (
     Load
     | Spawn
     | Kill
+    | Measure
     | Dump
     | Discard
     | CloseListeners

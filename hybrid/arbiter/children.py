@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hybrid.arbiter.actions import Spawn
 from hybrid.arbiter.events import BootFailed, Drained, Event, Exited, Ready, Retiring, Spawned, SpawnFailed
 from hybrid.arbiter.listeners import own_sockets
-from hybrid.arbiter.memory import rss_bytes
+from hybrid.arbiter.memory import pss_bytes, rss_bytes
 from hybrid.arbiter.records import Remains
 from hybrid.arbiter.state import Signal
 from hybrid.arbiter.status import Counters
@@ -185,6 +185,11 @@ class Children:
             for pid, process in self._processes.items()
             if process.row.words[Word.PID] == pid
         }
+
+    def memory(self, pid: int, above: int) -> int:
+        """Bytes that a child uses. What it shares is counted in full first: only if that is too much, by share."""
+        rss = rss_bytes(pid)
+        return rss if rss <= above else pss_bytes(pid)
 
     def counters(self) -> dict[int, Counters]:
         """What the rows say of those that have taken theirs, by pid."""

@@ -10,7 +10,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hybrid.arbiter import policy
-from hybrid.arbiter.actions import Action, Announce, Discard, Dump, Exit, Kill, Level, LogSilence, Say, Settle, Spawn
+from hybrid.arbiter.actions import (
+    Action,
+    Announce,
+    Discard,
+    Dump,
+    Exit,
+    Kill,
+    Level,
+    LogSilence,
+    Measure,
+    Say,
+    Settle,
+    Spawn,
+)
 from hybrid.arbiter.state import NEVER, Child, Phase, Plan, Pool, Signal, Stage, State
 
 TIMEOUT = "timeout"
@@ -25,10 +38,13 @@ def converge(state: State, now: float, actions: list[Action]) -> State:
     if state.phase is not Phase.RUNNING:
         return _stopping(state, now, actions)
     state = _promote(state, actions)
+    state = _recycle(state, now, actions)
     for name in state.pools:
+        state = _recover(state, state.pools[name], now, actions)
         state = _supersede(state, state.pools[name], now, actions)
         state = _retire(state, state.pools[name], now, actions)
         state = _fill(state, state.pools[name], now, actions)
+    state = _measure(state, now, actions)
     return _discard(_finish_reload(_drop_pools(state), actions), actions)
 
 
@@ -37,6 +53,9 @@ def next_wakeup(state: State) -> float | None:
     times = [due for child in state.children.values() if (due := _due(child)) is not None]
     if state.phase is Phase.RUNNING:
         times += [pool.backoff.until for pool in state.pools.values() if any(_wanted(state, pool))]
+        times += [at for pool in state.pools.values() if (at := _recovers_at(state, pool)) is not None]
+        times += [child.recycle_at for child in state.children.values() if _is_aging(child) and child.recycle_at]
+        times += [state.measure_at] if _measured_limits(state) else []
     return min(times, default=None)
 
 
@@ -187,6 +206,70 @@ def _drop_pools(state: State) -> State:
 
 
 # replacing --------------------------------------------------------------------------------------------------
+
+
+def replace_child(state: State, child: Child, reason: str, actions: list[Action]) -> State:
+    """Have a ready child replaced. It serves until its successor is ready; how many at a time is up to `_wanted`."""
+    actions.append(Say(Level.INFO, f"Replacing worker (pid: {child.pid}) {fields(child)} reason={reason!r}"))
+    return state.with_child(replace(child, retire=reason))
+
+
+def kill_for_memory(state: State, child: Child, size: int, now: float, actions: list[Action]) -> State:
+    """It uses so much that it endangers the others: no drain, only the moment that its stacks need."""
+    limit = child.plan.hard_memory >> 20
+    text = (
+        f"WORKER MEMORY (pid:{child.pid}) {fields(child)}: {size >> 20} MB > {limit} MB; see --max-worker-memory-hard"
+    )
+    actions += [Say(Level.CRITICAL, text), Dump(child.pid)]
+    child = replace(
+        child, stage=Stage.DRAINING, since=now, why=HARD_MEMORY, deadline=now + policy.DUMP_S, is_dumped=True
+    )
+    return state.with_child(child)
+
+
+def _recycle(state: State, now: float, actions: list[Action]) -> State:
+    for _, child in sorted(state.children.items()):
+        if _is_aging(child) and child.recycle_at is not None and child.recycle_at <= now:
+            state = replace_child(state, child, "lifetime", actions)
+    return state
+
+
+def _is_aging(child: Child) -> bool:
+    return child.stage is Stage.READY and child.is_staying and not child.retire
+
+
+def _measured_limits(state: State) -> list[int]:
+    """The memory limits of those that may be replaced for it."""
+    plans = [child.plan for child in state.children.values() if child.stage is Stage.READY and child.is_staying]
+    return [limit for plan in plans for limit in (plan.max_memory, plan.hard_memory) if limit]
+
+
+def _measure(state: State, now: float, actions: list[Action]) -> State:
+    limits = _measured_limits(state)
+    if not limits or now < state.measure_at:
+        return state
+    ready = sorted(child.pid for child in state.children.values() if child.stage is Stage.READY and child.is_staying)
+    actions.append(Measure(tuple(ready), min(limits)))
+    is_hard = any(child.plan.hard_memory for child in state.children.values())
+    return replace(state, measure_at=now + (policy.MEASURE_HARD_S if is_hard else policy.MEASURE_S))
+
+
+def _recover(state: State, pool: Pool, now: float, actions: list[Action]) -> State:
+    """A degraded pool is whole again when all of it has been ready for a while and nobody died meanwhile."""
+    at = _recovers_at(state, pool)
+    if at is None or now < at:
+        return state
+    actions.append(Say(Level.INFO, f"Pool {pool.name}: recovered, {pool.size} of {pool.size} workers ready"))
+    return state.with_pool(replace(pool, is_degraded=False, deaths=(), rows={}, backoff=policy.Backoff(0, now)))
+
+
+def _recovers_at(state: State, pool: Pool) -> float | None:
+    if not pool.is_degraded:
+        return None
+    ready = [child for child in state.of_pool(pool.name) if child.stage is Stage.READY and child.is_staying]
+    if len(ready) < pool.size:
+        return None
+    return max([*pool.deaths, *(child.since for child in ready)], default=0.0) + policy.STEADY_S
 
 
 def _supersede(state: State, pool: Pool, now: float, actions: list[Action]) -> State:

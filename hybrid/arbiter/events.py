@@ -67,6 +67,13 @@ class Retiring:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """How much memory children use: bytes by pid."""
+
+    memory: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """The worker says that it no longer accepts: somebody else told it to go."""
 
@@ -136,6 +143,7 @@ Event = (
     | Ready
     | BootFailed
     | Retiring
+    | Measured
     | Drained
     | Exited
     | Stop

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import signal
 import time
 from collections import deque
@@ -102,7 +103,7 @@ class Arbiter:
         self._started = time.monotonic()
         self._operator = Operator(self)
         self._control = ControlServer(loop, self._operator.handle, log)
-        self.state = State(slots=self._children.scoreboard.rows)
+        self.state = State(slots=self._children.scoreboard.rows, seed=random.random())
 
     # life -------------------------------------------------------------------------------------------------
 
@@ -233,6 +234,9 @@ class Arbiter:
                 self._spawn(action)
             case act.Kill():
                 self._children.signal(action.pid, action.signal)
+            case act.Measure():
+                memory = {pid: self._children.memory(pid, action.above) for pid in action.pids}
+                self._pending.append(ev.Measured(memory))
             case act.Dump():
                 self._children.dump(action.pid)
             case act.Discard():
@@ -381,6 +385,11 @@ def plans(settings: Settings) -> dict[str, Plan]:
             boot_timeout_s=settings.boot_timeout,
             graceful_timeout_s=settings.graceful_timeout,
             waits_for_fix=settings.reload,
+            max_memory=settings.max_worker_memory,
+            hard_memory=settings.max_worker_memory_hard,
+            lifetime_s=settings.max_worker_lifetime,
+            intensity=settings.restart_intensity,
+            period_s=settings.restart_period,
             surge=settings.max_surge or max(1, settings.workers // 4),
         )
     }

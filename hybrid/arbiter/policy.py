@@ -40,6 +40,17 @@ PAUSE_S = 1.0
 UNKILLABLE_AGAIN_S = 60.0
 """How often the log is told of such a process while nobody wants to stop."""
 
+MEASURE_S = 5.0
+"""How often memory is looked at where --max-worker-memory asks for it."""
+
+MEASURE_HARD_S = 1.0
+"""The same with a limit at which a worker is killed."""
+
+_SPREAD = 0.1
+_JITTER = 0.25
+_GOLDEN = 0.6180339887498949
+"""Its multiples, without their whole part, are spread evenly however many there are."""
+
 _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 30.0
 
@@ -52,12 +63,13 @@ class Backoff:
     until: float = 0.0
 
 
-def after_death(backoff: Backoff, *, ready_s: float | None, now: float) -> Backoff:
+def after_death(backoff: Backoff, *, ready_s: float | None, now: float, seed: float = 0.0) -> Backoff:
     """The back-off after a child died that nobody had told to go.
 
     `ready_s` is how long it had been ready, None if it never was. The delay doubles from 0.1 s to 30 s
     while the deaths go on; a worker that served well, and the first death of a row, are replaced at once.
-    A row ends when no death has come for twice the last delay and STEADY_S more.
+    A row ends when no death has come for twice the last delay and STEADY_S more. With a seed each delay is up
+    to a quarter longer.
     """
     if ready_s is not None and ready_s >= STEADY_S:
         return Backoff(0, now)
@@ -65,7 +77,8 @@ def after_death(backoff: Backoff, *, ready_s: float | None, now: float) -> Backo
     if backoff.deaths and now > backoff.until + last_delay + STEADY_S:
         backoff = Backoff()
     deaths = backoff.deaths + 1
-    return Backoff(deaths, now + delay_after(deaths))
+    jitter = _JITTER * ((seed + deaths * _GOLDEN) % 1.0) if seed else 0.0
+    return Backoff(deaths, now + delay_after(deaths) * (1.0 + jitter))
 
 
 def delay_after(deaths: int) -> float:
@@ -78,6 +91,11 @@ def delay_after(deaths: int) -> float:
 def drain_deadline(graceful_timeout_s: float, now: float) -> float:
     """When a child that was told to drain is killed. A graceful time of 0 still leaves the slack."""
     return now + graceful_timeout_s + DRAIN_SLACK_S
+
+
+def recycle_at(slot: int, lifetime_s: float, now: float) -> float | None:
+    """When a worker that is ready now has served its time: up to a tenth early, by slot, so that they spread."""
+    return now + lifetime_s * (1.0 - _SPREAD * ((slot * _GOLDEN) % 1.0)) if lifetime_s > 0 else None
 
 
 def silent_at(beat: float, timeout_s: float) -> float | None:

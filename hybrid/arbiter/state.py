@@ -63,6 +63,14 @@ class Plan:
     graceful_timeout_s: float = 30.0
     surge: int = 0
     """How many children above `size` may exist, retiring ones not counted, while others are replaced; 0 = `size`."""
+    max_memory: int = 0
+    """Bytes above which a worker is replaced once its successor is ready."""
+    hard_memory: int = 0
+    """Bytes above which it is killed."""
+    lifetime_s: float = 0.0
+    intensity: int = 5
+    """So many deaths within `period_s` make the pool degraded."""
+    period_s: float = 60.0
     waits_for_fix: bool = False
     """A first generation that cannot boot is waited for (`--reload`) instead of ending the arbiter."""
 
@@ -82,6 +90,8 @@ class Child:
     pid: int = 0
     beat: float = 0.0
     ready_at: float | None = None
+    recycle_at: float | None = None
+    """When it has served for long enough."""
     retire: str = ""
     """Why it should be replaced once a successor is ready; "" = it should not."""
     sent: Signal | None = None
@@ -115,6 +125,13 @@ class Pool:
     """The last generation that showed that it can serve; equal to `generation` unless a reload is on trial."""
     good_plan: Plan | None = None
     backoff: Backoff = field(default_factory=Backoff)
+    """What holds the next spawn up: of the rows below the one that lasts longest."""
+    rows: Mapping[str, Backoff] = field(default_factory=dict)
+    """Deaths in a row by their cause: a worker that somebody killed says nothing about one that cannot boot."""
+    deaths: tuple[float, ...] = ()
+    """When workers died that nobody had told to go, within the plan's period."""
+    is_degraded: bool = False
+    """They died so often that it was said; until it has been whole for a while."""
     is_blocked: bool = False
     """Spawns nothing until the next reload."""
     is_leaving: bool = False
@@ -157,6 +174,10 @@ class State:
     """The generations whose settings and listeners the shell keeps."""
     is_announced: bool = False
     """The service manager knows that we are ready."""
+    measure_at: float = 0.0
+    """When to look at the memory of workers again."""
+    seed: float = 0.0
+    """0 <= seed < 1; spreads delays, so that several arbiters with one trouble do not act in step. 0: no spreading."""
     slots: int = 1024
     """How many rows the scoreboard has."""
 

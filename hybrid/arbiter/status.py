@@ -69,6 +69,8 @@ def _condition(state: State, pool: Pool, ready: int) -> str:
         return "stopping"
     if pool.is_on_trial:
         return "reloading"
+    if pool.is_degraded and ready:
+        return "degraded"
     return "serving" if ready >= pool.size else "degraded" if ready else "down"
 
 

@@ -35,7 +35,17 @@ from hybrid.arbiter.actions import (
     ReopenLogs,
     Say,
 )
-from hybrid.arbiter.converge import BOOT_TIMEOUT, TIMEOUT, converge, fields, next_wakeup, settle
+from hybrid.arbiter.converge import (
+    BOOT_TIMEOUT,
+    HARD_MEMORY,
+    TIMEOUT,
+    converge,
+    fields,
+    kill_for_memory,
+    next_wakeup,
+    replace_child,
+    settle,
+)
 from hybrid.arbiter.events import (
     BootFailed,
     Drained,
@@ -43,6 +53,7 @@ from hybrid.arbiter.events import (
     Exited,
     Loaded,
     LoadFailed,
+    Measured,
     Ready,
     Reload,
     Reopen,
@@ -56,7 +67,9 @@ from hybrid.arbiter.events import (
 )
 from hybrid.arbiter.state import NEVER, Child, Phase, Pool, Signal, Stage, State
 
+BOOT = "boot"
 _BOOT_FAILED = 3
+_DEATHS_KEPT = 256
 _REASONS = {1: "Settings cannot be used.", 3: "Worker failed to boot.", 4: "App failed to load."}
 
 Actions = list[Action]
@@ -93,6 +106,8 @@ def _apply(state: State, event: Event, now: float, actions: Actions) -> State:
             return _boot_failed(state, event, now, actions)
         case Retiring():
             return _retiring(state, event, actions)
+        case Measured():
+            return _measured(state, event, now, actions)
         case Drained():
             return _drained(state, event, now)
         case Exited():
@@ -123,7 +138,7 @@ def _loaded(state: State, event: Loaded, now: float) -> State:
         pool = state.pools.get(name) or Pool(name=name, plan=plan, size=plan.size)
         size = plan.size if pool.good == NEVER else pool.size
         pool = replace(pool, plan=plan, size=size, generation=event.generation, traceback="", is_leaving=False)
-        state = state.with_pool(replace(pool, backoff=policy.Backoff(0, now), is_blocked=False))
+        state = state.with_pool(replace(pool, backoff=policy.Backoff(0, now), rows={}, is_blocked=False))
     return replace(state, leaving=frozenset(state.pools.keys() - event.plans.keys()))
 
 
@@ -160,7 +175,8 @@ def _ready(state: State, event: Ready, now: float, actions: Actions) -> State:
     actions.append(Say(Level.INFO, f"Worker ready (pid: {child.pid}) {fields(child)} boot_s={boot_s:.2f}{detail}"))
     if not child.is_staying:
         return state
-    state = state.with_child(replace(child, stage=Stage.READY, since=now, beat=now, ready_at=now))
+    due = policy.recycle_at(child.slot, child.plan.lifetime_s, now)
+    state = state.with_child(replace(child, stage=Stage.READY, since=now, beat=now, ready_at=now, recycle_at=due))
     if not state.is_announced and state.phase is Phase.RUNNING:
         actions.append(Announce("READY=1"))
         state = replace(state, is_announced=True)
@@ -185,8 +201,20 @@ def _retiring(state: State, event: Retiring, actions: Actions) -> State:
     child = state.child_of(event.pid)
     if child is None or child.stage is not Stage.READY or child.retire:
         return state
-    actions.append(Say(Level.INFO, f"Replacing worker (pid: {child.pid}) {fields(child)} reason={event.reason!r}"))
-    return state.with_child(replace(child, retire=event.reason or "asked"))
+    return replace_child(state, child, event.reason or "asked", actions)
+
+
+def _measured(state: State, event: Measured, now: float, actions: Actions) -> State:
+    for pid, size in event.memory.items():
+        child = state.child_of(pid)
+        if child is None or child.stage is not Stage.READY or not child.is_staying:
+            continue
+        plan = child.plan
+        if 0 < plan.hard_memory < size:
+            state = kill_for_memory(state, child, size, now, actions)
+        elif 0 < plan.max_memory < size and not child.retire:
+            state = replace_child(state, child, f"memory {size >> 20} MB > {plan.max_memory >> 20} MB", actions)
+    return state
 
 
 def _drained(state: State, event: Drained, now: float) -> State:
@@ -207,9 +235,10 @@ def _exited(state: State, event: Exited, now: float, actions: Actions) -> State:
         return state
     if child.stage is Stage.BOOTING and (child.is_staying or child.why == BOOT_TIMEOUT):
         return _died_booting(state, child, event, now, actions)
-    if child.is_staying or child.why == TIMEOUT:
+    if child.is_staying or child.why in (TIMEOUT, HARD_MEMORY):
         ready_s = None if child.ready_at is None else now - child.ready_at
-        return _slow_down(state, child.pool, ready_s, now, actions)
+        cause = child.why or event.signal or f"exit {event.code}"
+        return _slow_down(state, child.pool, cause, ready_s, now, actions)
     return state
 
 
@@ -279,7 +308,7 @@ def _died_booting(state: State, child: Child, event: Exited, now: float, actions
     pool = state.pools[child.pool]
     if event.signal and child.is_staying and not pool.is_on_trial and child.generation == pool.generation:
         # A signal may come from outside (the operator, the kernel's out-of-memory killer): try again, not for ever.
-        state = _slow_down(state, child.pool, None, now, actions)
+        state = _slow_down(state, child.pool, BOOT, None, now, actions)
         if pool.good != NEVER or state.pools[child.pool].backoff.deaths < policy.FIRST_DEATHS:
             return state
     if child.why == BOOT_TIMEOUT:
@@ -294,7 +323,7 @@ def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float,
     """One child of this generation certainly cannot boot: end the arbiter, roll back, or slow down."""
     pool = state.pools[child.pool]
     if child.generation != pool.generation:
-        return _slow_down(state, child.pool, None, now, actions)
+        return _slow_down(state, child.pool, BOOT, None, now, actions)
     if pool.is_blocked:
         return state
     if pool.generation == state.trial and any(pool.is_on_trial for pool in state.pools.values()):
@@ -309,8 +338,9 @@ def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float,
         actions.append(Say(Level.ERROR, f"Reason: {_REASONS.get(code, _REASONS[_BOOT_FAILED])}"))
         state = _begin_stop(state, actions)
         return replace(state, phase=Phase.QUICK, exit_code=code)
-    actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason} {fields(child)}"))
-    return _slow_down(state, child.pool, None, now, actions)
+    level = Level.DEBUG if pool.is_degraded else Level.ERROR
+    actions.append(Say(level, f"Worker cannot boot: {reason} {fields(child)}"))
+    return _slow_down(state, child.pool, BOOT, None, now, actions)
 
 
 def _roll_back(state: State, reason: str, now: float, actions: Actions) -> State:
@@ -327,15 +357,29 @@ def _roll_back(state: State, reason: str, now: float, actions: Actions) -> State
             state = state.with_pool(replace(pool, size=0, is_blocked=True, is_leaving=True))
         else:
             fresh = policy.Backoff(0, now)
-            state = state.with_pool(replace(pool, generation=pool.good, plan=pool.good_plan, backoff=fresh))
+            state = state.with_pool(replace(pool, generation=pool.good, plan=pool.good_plan, backoff=fresh, rows={}))
     state = replace(state, leaving=frozenset())
     return settle(state, failed, is_ok=False, text=text, actions=actions, traceback=traceback)
 
 
-def _slow_down(state: State, name: str, ready_s: float | None, now: float, actions: Actions) -> State:
+def _slow_down(state: State, name: str, cause: str, ready_s: float | None, now: float, actions: Actions) -> State:
+    """A worker died that nobody had told to go: hold the next one up, the longer the more deaths of this cause."""
     pool = state.pools[name]
-    backoff = policy.after_death(pool.backoff, ready_s=ready_s, now=now)
-    if backoff.until > now:
-        wait = backoff.until - now
-        actions.append(Say(Level.WARNING, f"Pool {name}: {backoff.deaths} deaths in a row, next spawn in {wait:.1f} s"))
-    return state.with_pool(replace(pool, backoff=backoff))
+    row = policy.after_death(pool.rows.get(cause, policy.Backoff()), ready_s=ready_s, now=now, seed=state.seed)
+    longest = row if row.until >= pool.backoff.until else pool.backoff
+    deaths = (*(at for at in pool.deaths if now - at < pool.plan.period_s), now)[-_DEATHS_KEPT:]
+    pool = replace(pool, rows={**pool.rows, cause: row}, backoff=longest, deaths=deaths)
+    if row.until > now:
+        text = f"Pool {name}: {row.deaths} deaths in a row ({cause}), next spawn in {row.until - now:.1f} s"
+        actions.append(Say(Level.DEBUG, text))
+    if len(deaths) >= pool.plan.intensity and not pool.is_degraded:
+        pool = replace(pool, is_degraded=True)
+        ready = sum(child.stage is Stage.READY for child in state.of_pool(name))
+        actions.append(
+            Say(
+                Level.ERROR,
+                f"Pool {name}: degraded: {len(deaths)} deaths within {pool.plan.period_s:g} s, the last by {cause};"
+                f" {ready} of {pool.size} workers ready. It is brought back one by one, more and more slowly",
+            )
+        )
+    return state.with_pool(pool)

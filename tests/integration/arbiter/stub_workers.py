@@ -139,3 +139,20 @@ class Forking(Plain):
             os._exit(0)
         os.waitpid(child, 0)
         super().answer(listener)
+
+
+class Leaking(Plain):
+    """Keeps 64 MB with each connection."""
+
+    def answer(self, listener) -> None:  # type: ignore[no-untyped-def]
+        super().answer(listener)
+        self.kept = [*getattr(self, "kept", ()), b"x" * (64 << 20)]
+
+
+class Flaky(Plain):
+    """Crashes as soon as it serves, while there is a file `flaky` and its slot is not 0."""
+
+    def serve(self) -> None:
+        if self.context.slot and Path("flaky").exists():
+            os.kill(os.getpid(), signal.SIGSEGV)
+        super().serve()

@@ -15,6 +15,7 @@ from hybrid.arbiter.events import (
     Exited,
     Loaded,
     LoadFailed,
+    Measured,
     Ready,
     Reload,
     Reopen,
@@ -34,8 +35,14 @@ POOLS = ("main", "side")
 class World(RuleBasedStateMachine):
     """The arbiter's state beside a simple model of the processes that it believes in."""
 
-    @initialize(sizes=st.lists(st.integers(1, 4), min_size=2, max_size=2), surge=st.integers(0, 2), waits=st.booleans())
-    def start(self, sizes: list[int], surge: int, waits: bool) -> None:
+    @initialize(
+        sizes=st.lists(st.integers(1, 4), min_size=2, max_size=2),
+        surge=st.integers(0, 2),
+        waits=st.booleans(),
+        limited=st.booleans(),
+    )
+    def start(self, sizes: list[int], surge: int, waits: bool, limited: bool) -> None:
+        self.limits = {"lifetime_s": 9.0, "max_memory": 50, "hard_memory": 100, "intensity": 3} if limited else {}
         self.now = 1000.0
         self.state = State(slots=24)
         self.next_pid = 100
@@ -49,7 +56,9 @@ class World(RuleBasedStateMachine):
 
     def plans(self, sizes: list[int]) -> dict[str, Plan]:
         return {
-            name: Plan(size=size, timeout_s=5.0, boot_timeout_s=8.0, surge=self.surge, waits_for_fix=self.waits)
+            name: Plan(
+                size=size, timeout_s=5.0, boot_timeout_s=8.0, surge=self.surge, waits_for_fix=self.waits, **self.limits
+            )
             for name, size in zip(POOLS, sizes, strict=False)
         }
 
@@ -130,6 +139,11 @@ class World(RuleBasedStateMachine):
         self.happen(Tick(dict.fromkeys(self.alive, self.now) if beat else {}, paused_s))
         wakeup = next_wakeup(self.state)
         assert wakeup is None or wakeup > self.now
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data(), size=st.integers(0, 120))
+    def measure(self, data: st.DataObject, size: int) -> None:
+        self.happen(Measured({data.draw(st.sampled_from(sorted(self.alive))): size}))
 
     @rule(pool=st.sampled_from([*POOLS, "nobody"]), by=st.integers(-3, 3))
     def resize(self, pool: str, by: int) -> None:
