@@ -41,8 +41,7 @@ class GeventWorker:
     def __init__(self, context: WorkerContext) -> None:
         self._service = WsgiService(context, is_multithread=True)
         self._poller = HubPoller()
-        listeners = tuple(_unpatched(listener) for listener in context.listeners)
-        self._reactor = Reactor(self._service, listeners, self, self._poller, GreenConnection)
+        self._reactor = Reactor(self._service, _unpatched(context.listeners), self, self._poller, GreenConnection)
         self._row = context.row
         context.row.words[Word.CAPACITY] = context.settings.worker_connections
 
@@ -54,6 +53,9 @@ class GeventWorker:
 
     def stop(self, *, graceful: bool) -> None:
         self._reactor.stop(graceful=graceful)
+
+    def admit(self, listeners: tuple[Listener, ...]) -> None:
+        self._reactor.admit(_unpatched(listeners))
 
     # -- hybrid_workers.reactor.Runner ----------------------------------------------------------------
 
@@ -93,12 +95,19 @@ class GeventWorker:
 class _UnpatchedListener(_PlainSocket):  # type: ignore[misc, valid-type]  # a class, which mypy cannot see
     """Accepts sockets as they were before monkey-patching."""
 
+    def __init__(self, made: socket.socket) -> None:
+        """Shares the descriptor, which `made` goes on owning."""
+        super().__init__(made.family, made.type, made.proto, fileno=made.fileno())
+        self._made = made
+
     def accept(self) -> tuple[socket.socket, object]:
         fd, address = self._accept()
         return _PlainSocket(self.family, self.type, self.proto, fileno=fd), address
 
+    def close(self) -> None:
+        self.detach()
+        self._made.close()
 
-def _unpatched(listener: Listener) -> Listener:
-    """The same listener. Both share a descriptor, and neither is closed before the process ends."""
-    made = listener.socket
-    return replace(listener, socket=_UnpatchedListener(made.family, made.type, made.proto, fileno=made.fileno()))
+
+def _unpatched(listeners: tuple[Listener, ...]) -> tuple[Listener, ...]:
+    return tuple(replace(listener, socket=_UnpatchedListener(listener.socket)) for listener in listeners)

@@ -65,11 +65,14 @@ class TlsTransport:
         sent = 0
         while sent < size:
             try:
-                sent += send(rest[sent : sent + RECORD])
+                taken = send(rest[sent : sent + RECORD])
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
                 if sent:
                     return sent
                 raise BlockingIOError from error
+            if not taken:  # so gevent's sockets say it
+                return sent
+            sent += taken
         return sent
 
     def shutdown(self, how: int) -> None:
