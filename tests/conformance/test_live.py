@@ -22,7 +22,7 @@ from tests.conformance.casefile import Case, load
 
 CASES = load()
 ROOT = Path(__file__).parents[2]
-SERVERS = [(worker, parser) for worker in ("sync", "gthread", "asgi") for parser in ("httptools", "h11")]
+SERVERS = [(worker, parser) for worker in ("sync", "gthread", "gevent", "asgi") for parser in ("httptools", "h11")]
 PROBE = b"GET /the-next-request HTTP/1.1\r\nHost: example\r\n\r\n"
 TIMEOUT_S = 20.0
 _listening = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)").search

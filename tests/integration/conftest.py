@@ -77,6 +77,7 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params=[
         ("sync", "mysite.wsgi:application"),
         ("gthread", "mysite.wsgi:application"),
+        ("gevent", "mysite.wsgi:application"),
         ("asgi", "mysite.wsgi:application"),
         ("asgi", "mysite.asgi:application"),
     ],
@@ -95,7 +96,7 @@ def django_server(
     server.destroy()
 
 
-@pytest.fixture(scope="module", params=["sync", "gthread", "asgi"])
+@pytest.fixture(scope="module", params=["sync", "gthread", "gevent", "asgi"])
 def flask_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """The Flask application, made by its factory, on every worker class."""
     server = Server(["-k", request.param, 'main:create_app("Shop")'], EXAMPLES / "flask_app")

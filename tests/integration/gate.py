@@ -15,6 +15,7 @@ APPS = Path(__file__).parent / "apps"
 KINDS = {
     "sync": ("sync", "gated:wsgi_app"),
     "gthread": ("gthread", "gated:wsgi_app"),
+    "gevent": ("gevent", "gated:wsgi_app"),
     "asgi-wsgi": ("asgi", "gated:wsgi_app"),
     "asgi": ("asgi", "gated:asgi_app"),
 }

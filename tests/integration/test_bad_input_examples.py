@@ -111,7 +111,7 @@ def test_wrong_input_is_explained(name: str, tmp_path: Path) -> None:
     assert not re.search(r'File ".*/(hybrid|hybrid_workers)/[^"]*", line', said), said
 
 
-@pytest.mark.parametrize("worker_class", ["sync", "gthread", "asgi"])
+@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent", "asgi"])
 def test_application_that_cannot_start_says_so_once_for_all_workers(worker_class: str, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise RuntimeError('the application cannot start')\n")
     code, said = run_to_end(["--bind", "127.0.0.1:0", "-k", worker_class, "-w", "4", "broken:app"], tmp_path, {})

@@ -17,6 +17,7 @@ TEXT = b"Hello, World!"
 KINDS = {
     "sync": ("sync", "flask_app"),
     "gthread": ("gthread", "flask_app"),
+    "gevent": ("gevent", "flask_app"),
     "asgi-wsgi": ("asgi", "flask_app"),
     "asgi": ("asgi", "starlette_app"),
 }

@@ -37,7 +37,13 @@ ASGI = """
         await send({{"type": "http.response.body", "body": body}})
 """
 
-KINDS = {"sync": ("sync", WSGI), "gthread": ("gthread", WSGI), "asgi-wsgi": ("asgi", WSGI), "asgi": ("asgi", ASGI)}
+KINDS = {
+    "sync": ("sync", WSGI),
+    "gthread": ("gthread", WSGI),
+    "gevent": ("gevent", WSGI),
+    "asgi-wsgi": ("asgi", WSGI),
+    "asgi": ("asgi", ASGI),
+}
 
 WriteApp = Callable[[str], Path]
 

@@ -131,7 +131,7 @@ def test_settings_that_ask_for_a_port_in_use_change_nothing(tmp_path: Path, serv
             log.close()
 
 
-@pytest.mark.parametrize("worker_class", ["sync", "gthread", "asgi"])
+@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent", "asgi"])
 def test_probe_is_answered_by_the_worker_before_it_serves_others(
     tmp_path: Path, serve: Serve, worker_class: str
 ) -> None:

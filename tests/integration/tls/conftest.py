@@ -20,6 +20,7 @@ APPS = Path(__file__).parent
 KINDS = {
     "sync": ("-k", "sync", "secure_app:wsgi_app"),
     "gthread": ("-k", "gthread", "--threads", "2", "secure_app:wsgi_app"),
+    "gevent": ("-k", "gevent", "secure_app:wsgi_app"),
     "asgi-wsgi": ("-k", "asgi", "secure_app:wsgi_app"),
     "asgi": ("-k", "asgi", "secure_app:asgi_app"),
     "asgi-asyncio": ("-k", "asgi", "--loop", "asyncio", "secure_app:asgi_app"),

@@ -151,7 +151,7 @@ def test_plain_http_is_told_in_plain_http_and_said_once(start_secure: StartSecur
     assert secure.server.log.text.count("plain HTTP was sent to a TLS port") == 1
 
 
-@pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent", "asgi"])
 def test_tls_on_a_plain_port_is_said_once(kind: str, authority: Authority) -> None:
     server = Server(["-k", kind, f"secure_app:{'asgi' if kind == 'asgi' else 'wsgi'}_app"], APPS)
     try:

@@ -18,7 +18,7 @@ from tests.integration.server import Server
 from tests.integration.workers.wire import Client, get, post
 
 HERE = Path(__file__).parent
-CLASSES = {"sync": ("-k", "sync"), "gthread": ("-k", "gthread", "--threads", "2")}
+CLASSES = {"sync": ("-k", "sync"), "gthread": ("-k", "gthread", "--threads", "2"), "gevent": ("-k", "gevent")}
 
 Connect = Callable[[], Client]
 
@@ -396,7 +396,7 @@ def test_wsgiref_finds_nothing_wrong(connect: Connect) -> None:
 def test_environ_says_how_it_is_called(start: Callable[..., Server], request: pytest.FixtureRequest) -> None:
     server = start("-w", "2")
     facts = server.get("/facts").body.decode()
-    assert f"wsgi.multithread={'gthread' in request.node.name}" in facts
+    assert f"wsgi.multithread={'sync' not in request.node.name}" in facts
     assert "wsgi.multiprocess=True" in facts
     assert f"SERVER_NAME=127.0.0.1 SERVER_PORT={server.port} REMOTE_ADDR=127.0.0.1" in facts
 
