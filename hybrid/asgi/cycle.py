@@ -339,6 +339,9 @@ class Cycle:
             self._apologise()
 
     def _unfinished(self) -> None:
+        if self.has_left:  # it was told so, and had no reason to go on
+            self._connection.on_broken(self)
+            return
         what = "without a complete response" if self._has_started else "without starting a response"
         self._connection.report(self, f"the application returned {what}", None)
         self._apologise()

@@ -56,7 +56,7 @@ class HttpConnection(asyncio.Protocol):
     __slots__ = (
         "_drained",
         "_drainers",
-        "_held_for",
+        "_has_next",
         "_is_reading",
         "_refused",
         "_stalled",
@@ -105,6 +105,8 @@ class HttpConnection(asyncio.Protocol):
         self._template = service.scopes.template(peer, service.rules.root_path)
         self._refused = refused
         self._is_reading = True
+        self._has_next = False
+        """A request that came while the last one was under way is about to begin."""
         self._drainers: list[asyncio.Future[None]] | None = None
         self._drained = 0
         self._stalled = 0
@@ -146,8 +148,8 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep the connection open if the answer to a complete request is still to come (RFC 9112 section 9.6)."""
         self.flush()
-        cycle = self.cycle
-        if cycle is None or self.receiver.body is not None or not self.transport.can_write_eof():
+        is_owed = self.receiver.body is None if self.cycle is not None else self._has_next
+        if not is_owed or not self.transport.can_write_eof():
             return False
         self.eof_at = monotonic()
         return True
@@ -257,8 +259,11 @@ class HttpConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Begin a request that came while the last one was under way."""
+        self._has_next = False
         if self.phase <= _IDLE and self.receiver.buffer:
             self.data_received(b"")
+        if self.eof_at and self.phase <= _IDLE and not self._has_next:
+            self._close()  # what is left is no whole request, and no more will come
 
     def _refuse(self, error: ProtocolError) -> None:
         """Answer a request that cannot be served, and read no further one."""
@@ -340,7 +345,7 @@ class HttpConnection(asyncio.Protocol):
             return
         self.cycle = None
         receiver = self.receiver
-        if receiver.body is None and response.keep_alive and not self.eof_at:
+        if receiver.body is None and response.keep_alive and (not self.eof_at or receiver.buffer):
             self.phase = _IDLE
             self.since = now = monotonic()
             if data:
@@ -349,6 +354,7 @@ class HttpConnection(asyncio.Protocol):
                 self.unsent = data
                 service.outbox.add(self, now)
             if receiver.buffer:
+                self._has_next = True
                 self.loop.call_soon(self._next, context=service.context)
             if not self._is_reading:
                 self._resume_reading()
@@ -365,7 +371,7 @@ class HttpConnection(asyncio.Protocol):
         if self.cycle is cycle:
             self.cycle = None
             if self.service.access is not None:
-                self._log(cycle, cycle.response.status)
+                self._log(cycle, cycle.response.status if cycle.response.head_sent else 499)
             self._break(cycle)
 
     def on_ended(self, cycle: RequestCycle) -> None:
@@ -417,6 +423,7 @@ class HttpConnection(asyncio.Protocol):
             self.phase = _IDLE
             self.since = monotonic()
             if receiver.buffer:
+                self._has_next = True
                 self.loop.call_soon(self._next, context=self.service.context)
         elif self._drained > DRAIN_BYTES:
             self._linger()

@@ -8,6 +8,7 @@ import queue
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -505,6 +506,41 @@ def test_half_closed_client_still_gets_its_answer(serve: Serve) -> None:
         client = serve(app).connect(index).get()
         client.finish()
         assert client.rest().endswith(b"\r\n\r\nok")
+
+
+def test_requests_pipelined_before_a_fin_are_all_answered(serve: Serve) -> None:
+    client = serve(hello).connect()
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 3 + b"GET / HT")
+    client.finish()
+    assert client.rest().count(b"HTTP/1.1 200 OK") == 3
+
+
+def test_more_requests_ahead_than_the_limit_end_the_connection(serve: Serve) -> None:
+    client = serve(hello, limit_pipelined=2).connect()
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 8)
+    assert client.rest().count(b"HTTP/1.1 200 OK") < 8
+
+
+def test_access_log_has_a_line_for_each_request(serve: Serve, tmp_path: Path, told: Told) -> None:
+    @http_only
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/gone":
+            await receive()
+            told("waiting")
+            await receive()
+            return
+        await answer(send, headers=[(b"x-id", b"7")])
+
+    path = tmp_path / "access.log"
+    serving = serve(app, accesslog=str(path), access_log_format="%(m)s %(U)s %(s)s %(B)s %({X-Id}o)s")
+    client = serving.connect()
+    client.get("/a?b").answer()
+    client.send(b"HEAD /c HTTP/1.1\r\nHost: a\r\n\r\n").answer("HEAD")
+    client.get("/gone")
+    assert told.next() == "waiting"
+    client.close()
+    serving.stop().wait_end()
+    assert path.read_text().splitlines() == ["GET /a 200 2 7", "HEAD /c 200 0 7", "GET /gone 499 0 -"]
 
 
 def test_context_variables_of_one_request_are_unseen_by_the_next(serve: Serve) -> None:

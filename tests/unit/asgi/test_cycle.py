@@ -333,6 +333,19 @@ def test_leaving_tells_listeners_and_lets_the_answer_through() -> None:
     assert Play(app).run(act).status == 200
 
 
+def test_application_that_stops_when_told_to_leave_has_done_nothing_wrong() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await receive()
+        await receive()
+
+    async def act(play: Play) -> None:
+        play.cycle.leave()
+
+    play = Play(app).run(act)
+    assert play.wire.reports == []
+    assert play.wire.events == ["broken", "ended"]
+
+
 def gone(raise_it: Callable[[BaseException], None] | None = None) -> App:
     async def app(scope: Any, receive: Receive, send: Send) -> None:
         await receive()
