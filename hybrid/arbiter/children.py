@@ -20,6 +20,7 @@ from hybrid.arbiter.memory import pss_bytes, rss_bytes
 from hybrid.arbiter.records import Remains
 from hybrid.arbiter.state import Signal
 from hybrid.arbiter.status import Counters
+from hybrid.arbiter.unpatched import fork
 from hybrid.contract import BootFailed as BootFailedMessage
 from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext, blackbox
 from hybrid.contract import Ready as ReadyMessage
@@ -76,7 +77,7 @@ class Children:
         _flush()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            pid = os.fork()
+            pid = fork()
         except OSError as error:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             ours.close()

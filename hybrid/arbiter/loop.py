@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from hybrid.arbiter.unpatched import DefaultSelector, handle_signal
+
 COMMANDS = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -44,13 +46,13 @@ class Loop:
     """One per process, made on the main thread. `close()` it in a forked child, before anything else."""
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._selector = DefaultSelector()
         self._ours, self._theirs = socket.socketpair()
         self._ours.setblocking(False)
         self._theirs.setblocking(False)
         self._selector.register(self._ours, selectors.EVENT_READ)
         for number in COMMANDS:
-            signal.signal(number, _noted)
+            handle_signal(number, _noted)
         signal.set_wakeup_fd(self._theirs.fileno(), warn_on_full_buffer=False)
 
     def watch(self, fd: int, callback: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable
 from fnmatch import fnmatch
 
+from hybrid.arbiter.unpatched import fork
 from hybrid.contract.parent import signal_when_parent_dies
 from hybrid.errors import SettingsError
 from hybrid.settings import Settings
@@ -44,7 +45,7 @@ class Watcher:
         os.set_blocking(self._read_end, False)
         arbiter = os.getpid()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        self.pid = os.fork()
+        self.pid = fork()
         if self.pid == 0:
             try:
                 os.close(self._read_end)

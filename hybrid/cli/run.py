@@ -22,6 +22,10 @@ def run(values: dict[str, object], check_config: bool = False, print_config: boo
         from hybrid.cli.check import check_config as check
 
         return check(values, is_printed=print_config)
+    # Not at the top: `hybrid check` and `--help` have no use for them. Before the settings: see arbiter/unpatched.py.
+    from hybrid.arbiter import run_arbiter
+    from hybrid_workers.child import run_worker
+
     cwd = start_folder()
     # A settings file may change os.environ; a reload must not take its own changes for the operator's.
     environ = dict(os.environ)
@@ -42,10 +46,6 @@ def run(values: dict[str, object], check_config: bool = False, print_config: boo
         for note in resolved.notes:
             logs.error_log.info("%s", note)
         return resolved.settings
-
-    # Not at the top: `hybrid check` and `--help` have no use for them.
-    from hybrid.arbiter import run_arbiter
-    from hybrid_workers.child import run_worker
 
     return run_arbiter(load_settings, run_worker)
 
