@@ -18,6 +18,7 @@ COMMANDS = {
     "run": ("hybrid.cli.run", "Serve an application (the default: `hybrid APP`)."),
     "check": ("hybrid.cli.check", "Load settings and application, say what was found, exit."),
     "config": ("hybrid.cli.config", "Show every setting, its value and where the value came from."),
+    "translate": ("hybrid.cli.translate", "Translate the start command of another server."),
     "status": ("hybrid.cli.control:status", "Show how a running server is."),
     "workers": ("hybrid.cli.control:workers", "Show each worker of a running server, and what it is doing."),
     "reload": ("hybrid.cli.control:reload", "Have a running server load settings and application anew."),

@@ -49,7 +49,8 @@ CONF = """
         note("post_fork", worker.age, worker.mine, len(server.WORKERS))
 
     def post_worker_init(worker):
-        note("post_worker_init", worker.age, callable(worker.wsgi), worker.alive, worker.cfg.proc_name, len(worker.sockets))
+        cfg, sockets = worker.cfg, worker.sockets
+        note("post_worker_init", worker.age, callable(worker.wsgi), worker.alive, cfg.proc_name, len(sockets))
 
     def pre_request(worker, req):
         req.mine = req.path
