@@ -27,9 +27,11 @@ class Outcome(IntEnum):
     """The client must take some of what is written: continue with `run()` when it has."""
     BROKEN = 2
     """The answer cannot be completed: the connection must be cut."""
+    HELD = 3
+    """The application is done, and the whole answer is in `held`: `release()` sends it."""
 
 
-_ANSWERED, _PARKED, _BROKEN = Outcome.ANSWERED, Outcome.PARKED, Outcome.BROKEN
+_ANSWERED, _PARKED, _BROKEN, _HELD = Outcome.ANSWERED, Outcome.PARKED, Outcome.BROKEN, Outcome.HELD
 
 
 class Call:
@@ -41,6 +43,9 @@ class Call:
     keeper: object = None
     """The thread that runs it, where there are several."""
     outcome = Outcome.PARKED
+    may_hold = False
+    """A plain answer may be left in `held`."""
+    held = b""
     is_client_gone = False
     """Noted by the reactor for the keeper: only `abandon()` is left to do."""
     _is_open = False
@@ -88,14 +93,13 @@ class Call:
                     self._service.request_hooks.before(self.request)
                 connection = self.connection
                 exchange = self.exchange
-                connection.write(self._context.run(exchange.open, self._service.app, self.environ))
-                if (
-                    exchange.response.is_complete
-                    and not connection.out_size
-                    and exchange.closer is None
-                    and exchange.file is None
-                ):
-                    outcome = _ANSWERED  # nothing is left to write, to close or to send: the plain case
+                piece = self._context.run(exchange.open, self._service.app, self.environ)
+                is_plain = exchange.response.is_complete and exchange.closer is None and exchange.file is None
+                if is_plain and self.may_hold and type(piece) is bytes and not connection.out_size:
+                    self.held = piece
+                    outcome = _HELD
+                elif connection.write(piece) and is_plain:
+                    outcome = _ANSWERED  # nothing is left to write, to close or to send
                 else:
                     if exchange.file is not None:
                         connection.write_file(exchange.file)
@@ -110,6 +114,23 @@ class Call:
             self.connection.call = None
             self._service.row.end(self._cell)
         return outcome
+
+    def release(self) -> None:
+        """Send what is held. The call has run to its end, so all that can follow is waiting for the client."""
+        if self.outcome is not _HELD:
+            return
+        connection = self.connection
+        data, self.held = self.held, b""
+        try:
+            is_written = connection.write(data)
+        except ClientGone:
+            self.outcome = _BROKEN
+            return
+        self.outcome = _ANSWERED
+        if not is_written:
+            self.outcome = _PARKED
+            self._cell = -1  # its cell is free already
+            connection.call = self
 
     def _advance(self) -> Outcome:
         """Ask for more while the client takes it."""

@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+from collections.abc import Callable
 from enum import IntEnum
 from math import inf
 from time import monotonic
@@ -67,6 +68,7 @@ class Connection:
         "_received",
         "_waited",
         "ahead",
+        "before_wait",
         "call",
         "content",
         "content_size",
@@ -103,6 +105,8 @@ class Connection:
         """The events that the poller reports; 0: it does not know of us."""
         self.ahead = 0
         """Requests served since the last read: what the client has sent ahead."""
+        self.before_wait: Callable[[], None] = _nothing
+        """Called before the application is made to wait for this client."""
         self.template: Environ | None = None
         self.call: Any = None
         """The call under way, from the application's start to the last byte written."""
@@ -127,16 +131,16 @@ class Connection:
         """Nothing is left to write."""
         return not self.out_size and self.file is None
 
-    def write(self, piece: Piece) -> None:
-        """Write what the client takes now and keep the rest. Raises ClientGone."""
+    def write(self, piece: Piece) -> bool:
+        """Write what the client takes now and keep the rest. True if nothing is left. Raises ClientGone."""
         if type(piece) is not bytes:
             for part in piece:
                 if part:
                     self.write(part)  # type: ignore[arg-type]  # the parts of a piece are bytes
-            return
+            return not self._out
         if self._out:
             self._keep(memoryview(piece))
-            return
+            return False
         try:
             sent = self.send(piece)
         except (BlockingIOError, InterruptedError):
@@ -145,6 +149,8 @@ class Connection:
             raise ClientGone(str(error)) from None
         if sent < len(piece):
             self._keep(memoryview(piece)[sent:])
+            return False
+        return True
 
     def write_file(self, part: FilePart) -> None:
         """Send a part of a file behind what was written before. Its descriptor must stay open until it is out."""
@@ -280,6 +286,7 @@ class Connection:
 
         The one place where a WSGI call waits for its client: a worker on greenlets overrides it.
         """
+        self.before_wait()
         poll = select.poll()
         poll.register(self.fd, events)
         return bool(poll.poll(None if timeout == inf else max(0.0, timeout) * 1000))
@@ -301,3 +308,7 @@ class Connection:
     def close(self) -> None:
         """Called once, by the reactor, which has forgotten the connection."""
         self.socket.close()
+
+
+def _nothing() -> None:
+    """Where nothing is held back."""

@@ -72,6 +72,12 @@ class GeventWorker:
         call.is_client_gone = True
         self._give(call)
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def release(self) -> None:
+        """Nothing is held back."""
+
     def has_room(self) -> bool:
         return True
 
@@ -87,7 +93,7 @@ class GeventWorker:
 
     def _settle(self, call: Call) -> None:
         self._row.beat(monotonic())  # many requests at once are not silence
-        self._reactor.settle(call)
+        self._reactor.settle(call, monotonic())
         if call.connection.receiver.buffer:
             self._poller.wake()  # the next request has come already, so that no event will tell of it
 

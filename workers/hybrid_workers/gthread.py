@@ -54,13 +54,19 @@ class GThreadWorker:
     def resume(self, call: Call) -> None:
         if call.is_all_written:
             call.run()
-            self._reactor.settle(call)
+            self._reactor.settle(call, monotonic())
         else:
             self._pool.resume(call)
 
     def abandon(self, call: Call) -> None:
         call.is_client_gone = True
         self._pool.resume(call)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def release(self) -> None:
+        """Nothing is held back."""
 
     def has_room(self) -> bool:
         return self._reactor.active < self._threads

@@ -63,6 +63,12 @@ class Runner(Protocol):
     def abandon(self, call: Call) -> None:
         """The client of a parked call has gone: `call.abandon()`."""
 
+    def flush(self) -> None:
+        """A batch of events is over: send what is held back, and settle its calls."""
+
+    def release(self) -> None:
+        """A call is about to wait for its client: send what is held back. Called in the call's thread."""
+
     def has_room(self) -> bool:
         """A further connection would be served soon."""
 
@@ -120,6 +126,7 @@ class Reactor:
         most = self._most_connections + 16
         returned = self.returned
         ready = self._ready
+        flush = self._runner.flush
         self._poller.register(self.wakeup.fileno(), READ)
         self._poller.register(self._channel.fileno(), READ)
         self._now = next_tick = monotonic()
@@ -144,8 +151,11 @@ class Reactor:
                     self._on_other(fd, now)
                 if self._wanted_stop == "quick":
                     break  # a batch of slow requests is many seconds
-            for _ in range(len(ready)):
-                self._on_pipelined(ready.popleft())
+            flush()
+            if ready:
+                for _ in range(len(ready)):
+                    self._on_pipelined(ready.popleft())
+                flush()
             if returned:
                 self._settle_returned()
             if self._wanted_stop:
@@ -250,6 +260,7 @@ class Reactor:
         connection = self._connection_class(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
         connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.first_byte)
         connection.watched = READ
+        connection.before_wait = self._runner.release
         self._poller.register(connection.fd, READ)
         self._connections[connection.fd] = connection
         self._words[_ACCEPTED] += 1
@@ -361,21 +372,23 @@ class Reactor:
 
     def _dispatch(self, connection: Connection, request: Request) -> None:
         if self.active >= self._most_active:
-            self._refuse_busy(connection)
-            return
+            self._runner.flush()
+            if self.active >= self._most_active:
+                self._refuse_busy(connection)
+                return
         self.active += 1
         self._words[_ACTIVE] = self.active
         self._runner.start(connection, request)
 
     # -- after the application ----------------------------------------------------------------------
 
-    def settle(self, call: Call) -> None:
+    def settle(self, call: Call, now: float) -> None:
         """A run of a call has ended: see to its connection."""
         outcome = call.outcome
         connection = call.connection
         if outcome is _PARKED:
             connection.phase = _WRITING
-            connection.deadline = monotonic() + self._deadlines.write
+            connection.deadline = now + self._deadlines.write
             self.watch(connection, WRITE)
             return
         self.active -= 1
@@ -387,18 +400,19 @@ class Reactor:
                 connection.reset()
             self._drop(connection)
         elif response.keep_alive:  # which it was told, even if the worker stops now
-            self._await_next(connection)
+            self._await_next(connection, now)
         else:
             self._finish(connection)
 
     def _settle_returned(self) -> None:
         returned = self.returned
+        now = monotonic()
         while returned:
-            self.settle(returned.popleft())
+            self.settle(returned.popleft(), now)
 
-    def _await_next(self, connection: Connection) -> None:
+    def _await_next(self, connection: Connection, now: float) -> None:
         connection.phase = _IDLE
-        connection.deadline = monotonic() + (LAST_CHANCE_S if self.is_stopping else self._deadlines.keepalive)
+        connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.keepalive)
         if connection.watched != READ:
             self.watch(connection, READ)
         if connection.receiver.buffer:

@@ -11,10 +11,13 @@ from time import monotonic
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
-from hybrid_workers.call import Call
+from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import Connection
+from hybrid_workers.outbox import Haste
 from hybrid_workers.reactor import Reactor
 from hybrid_workers.wsgi_service import WsgiService
+
+_HELD = Outcome.HELD
 
 
 class SyncWorker:
@@ -25,6 +28,9 @@ class SyncWorker:
         self._reactor = Reactor(self._service, context.listeners, self)
         context.row.words[Word.CAPACITY] = 1
         self._row = context.row
+        self._haste = Haste()
+        self._held: list[Call] = []
+        """Calls whose answer waits to be sent with others."""
 
     def boot(self) -> None:
         """The application is loaded already: see `WorkerContext.app`."""
@@ -43,18 +49,45 @@ class SyncWorker:
     def start(self, connection: Connection, request: Request) -> None:
         now = monotonic()
         self._row.beat(now)  # a batch of slow requests is not silence
-        self._run(Call(self._service, connection, request, now))
+        may_hold = self._haste.begins(now)
+        held = self._held
+        if held and not may_hold:
+            self._settle_held(now)
+            self._haste.sent(now)
+        call = Call(self._service, connection, request, now)
+        call.may_hold = may_hold
+        if call.run() is _HELD:
+            held.append(call)
+        else:
+            self._reactor.settle(call, monotonic())
 
     def resume(self, call: Call) -> None:
-        self._run(call)
+        self.release()
+        call.run()
+        self._reactor.settle(call, monotonic())
 
     def abandon(self, call: Call) -> None:
+        self.release()
         call.abandon()
-        self._reactor.settle(call)
+        self._reactor.settle(call, monotonic())
+
+    def flush(self) -> None:
+        now = monotonic()
+        self._haste.ends(now)
+        if self._held:
+            self._settle_held(now)
+
+    def release(self) -> None:
+        for call in self._held:
+            call.release()
 
     def has_room(self) -> bool:
         return True
 
-    def _run(self, call: Call) -> None:
-        call.run()
-        self._reactor.settle(call)
+    def _settle_held(self, now: float) -> None:
+        held = self._held
+        settle = self._reactor.settle
+        for call in held:
+            call.release()
+            settle(call, now)
+        held.clear()

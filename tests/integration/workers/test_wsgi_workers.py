@@ -342,6 +342,35 @@ def resident(pid: int) -> int:
     return int(found[1]) * 1024
 
 
+def test_an_answer_is_not_held_back_while_a_call_waits_for_its_client(start: Callable[..., Server]) -> None:
+    server = start("--body-buffer", "1")
+    [worker] = server.wait_ready()
+    with ExitStack() as stack:
+        connect = connections_to(server, stack)
+        asking, sending = connect(), connect()
+        for _ in range(100):  # what answers fast is trusted to go on so
+            assert asking.ask(get("/")).status == 200
+        assert sending.ask(get("/")).status == 200
+        os.kill(worker, signal.SIGSTOP)  # so that both requests are found in one batch
+        asking.send(get("/"))
+        sending.send(post("/echo", None, "Content-Length: 10") + b"half ")
+        os.kill(worker, signal.SIGCONT)
+        assert asking.hear().body == b"hello"
+        sending.send(b"whole")
+        assert sending.hear().body == b"half whole"
+
+
+def test_plain_answers_that_the_client_does_not_take_at_once_come_whole(start: Callable[..., Server]) -> None:
+    server = start("--limit-pipelined", "1000")
+    with ExitStack() as stack:
+        client = connections_to(server, stack)()
+        for _ in range(100):
+            assert client.ask(get("/")).status == 200
+        for _ in range(3):
+            client.send(get("/plain?60000") * 400)
+            assert [len(client.hear().body) for _ in range(400)] == [60000] * 400
+
+
 # -- applications -----------------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,12 @@ def echo(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     return [body]
 
 
+def plain(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """So many bytes in one piece."""
+    start_response("200 OK", TEXT)
+    return [b"x" * int(environ["QUERY_STRING"])]
+
+
 def length(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Reads like a framework that spools an upload."""
     total = 0

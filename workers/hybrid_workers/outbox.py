@@ -1,0 +1,59 @@
+"""When finished answers of the sync worker may wait for each other, to be sent together.
+
+A send to a client that sleeps pays for waking it, and a client on the same machine (a proxy, a load
+generator) then runs, reads and sleeps again before the next answer is made. Sent one after the other, the
+answers find it awake.
+
+But what is held back waits for the application calls behind it. So something is held only where calls have
+been fast of late, never while a call waits for its client, and no longer than `PATIENCE_S` and one call. If
+the process dies in that call, the answers held back die with it, as those in its hands always do.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FAST_S: Final = 0.0003
+"""A request that takes longer is too dear to wait for."""
+RECENT: Final = 32
+"""So many requests in a row must have been fast."""
+PATIENCE_S: Final = 0.001
+"""When another call begins, the oldest answer may have been held for so long."""
+
+
+class Haste:
+    """Whether answers may be held back now. Reads no clock: `now` is passed in."""
+
+    __slots__ = ("_began", "_opened", "_slow")
+
+    def __init__(self) -> None:
+        self._began = 0.0
+        """When the request under way was begun; 0 between two batches of events."""
+        self._opened = 0.0
+        self._slow = RECENT
+        """How many fast requests must still be seen."""
+
+    def begins(self, now: float) -> bool:
+        """A request begins, and so the one before it in this batch has ended: may answers be held back?"""
+        if self._began:
+            self._judge(now - self._began)
+        else:
+            self._opened = now
+        self._began = now
+        return not self._slow and now - self._opened <= PATIENCE_S
+
+    def sent(self, now: float) -> None:
+        """Everything held back was sent; the request under way goes on."""
+        self._opened = now
+
+    def ends(self, now: float) -> None:
+        """The batch is over, and so is its last request."""
+        if self._began:
+            self._judge(now - self._began)
+            self._began = 0.0
+
+    def _judge(self, took: float) -> None:
+        if took >= FAST_S:
+            self._slow = RECENT
+        elif self._slow:
+            self._slow -= 1
