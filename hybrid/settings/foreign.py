@@ -98,6 +98,13 @@ GUNICORN = (
         "an application is told of a disconnect and never cancelled for it; it ends when it returns",
         ("3",),
     ),
+    Foreign("control_socket_disable", ("--no-control-socket",), _TRANSLATED, is_flag=True),
+    Foreign(
+        "control_socket_mode",
+        ("--control-socket-mode",),
+        "the control socket asks who is at the other end: its own user and root may, nobody else",
+        ("384", "0o600", "0600"),
+    ),
     Foreign("dirty_apps", ("--dirty-app",), _NO_DIRTY, ("[]", "()"), is_list=True),
     Foreign("dirty_workers", ("--dirty-workers",), _NO_DIRTY, ("0",)),
     Foreign("dirty_threads", ("--dirty-threads",), _NO_DIRTY, ("1",)),
@@ -174,6 +181,8 @@ def translate(values: Mapping[str, Given]) -> tuple[dict[str, Given], tuple[str,
     access = values.get("access_log")
     if access is not None:
         found["accesslog"] = Given("-" if _is_on(access.value) else "", access.origin)
+    if "control_socket_disable" in values and _is_on(values["control_socket_disable"].value):
+        found["control_socket"] = Given("off", values["control_socket_disable"].origin)
     if "no_ws_per_message_deflate" in values:
         found["ws_per_message_deflate"] = Given("false", values["no_ws_per_message_deflate"].origin)
     warnings = []

@@ -149,7 +149,9 @@ def from_python(pairs: Iterable[tuple[str, object, Origin]]) -> tuple[dict[str, 
     warnings: list[str] = []
     for name, value, origin in pairs:
         if name in foreign.IN_FILES:
-            warnings += foreign.translate({name: Given(value, origin)})[1]
+            translated, explained = foreign.translate({name: Given(value, origin)})
+            values.update(translated)
+            warnings += explained
         entry = BY_NAME.get(name) or BY_OTHER_NAME.get(name)
         if entry is None or isinstance(value, ModuleType):
             continue

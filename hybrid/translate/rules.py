@@ -72,7 +72,6 @@ def of_settings(others: tuple[Foreign, ...]) -> Rules:
 OF_GUNICORN = {
     **of_settings(GUNICORN),
     "--no-control-socket": switch("control_socket", "off"),
-    "--control-socket-mode": none("the control socket asks for the user of the process on the other end"),
     "--check-config": none("run `hybrid --check-config` with the same options", takes_value=False),
     "--print-config": none("run `hybrid config` with the same options", takes_value=False),
 }
