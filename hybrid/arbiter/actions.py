@@ -38,6 +38,13 @@ class Spawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandon:
+    """A spawn was never answered: whatever comes of it still is none of ours."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """Send a signal to a child of ours."""
 
@@ -129,6 +136,7 @@ class Exit:
 Action = (
     Load
     | Spawn
+    | Abandon
     | Kill
     | Measure
     | Dump

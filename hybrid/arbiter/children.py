@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -24,7 +25,10 @@ from hybrid.arbiter.unpatched import fork
 from hybrid.contract import BootFailed as BootFailedMessage
 from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext, blackbox
 from hybrid.contract import Ready as ReadyMessage
+from hybrid.contract.messages import Started
+from hybrid.contract.parent import adopt_orphans
 from hybrid.contract.scoreboard import Word
+from hybrid.contract.template import Order, Seat, send_order
 from hybrid.contract.worker import HookObjects
 from hybrid.settings import Settings
 
@@ -53,6 +57,15 @@ class _Process:
     """Bytes; known once it is reaped."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unborn:
+    """A worker that a template was ordered to make."""
+
+    order: Spawn
+    channel: Channel
+    box: int
+
+
 class Children:
     """Every process that we forked and have not reaped. Single-threaded, as the whole arbiter is."""
 
@@ -63,15 +76,25 @@ class Children:
         self._close_ours = close_ours
         self._processes: dict[int, _Process] = {}
         self.scoreboard = Scoreboard()
+        self.templates: dict[tuple[str, int], socket.socket] = {}
+        """Our end of the connection to each template, by pool and generation."""
+        self.unborn: dict[int, Unborn] = {}
+        """Orders to templates whose worker has not said its pid yet, by slot."""
 
-    def spawn(self, order: Spawn, release: Release, pool_size: int, hooks: HookObjects | None = None) -> Event:
-        """Fork one worker. Returns in the arbiter only.
+    def spawn(self, order: Spawn, release: Release, pool_size: int, hooks: HookObjects | None = None) -> Event | None:
+        """Fork one worker, or have its release's template do so: then None, and the pid comes on `unborn[slot]`.
+
+        Returns in the arbiter only.
 
         All signals are blocked around the fork: one that came between it and the child's own handlers
         would be eaten by ours, which the child has inherited. The child unblocks them when it has its own.
         """
+        template = self.templates.get((order.pool, order.generation))
+        if template is not None and self._order(order, template, pool_size):
+            return None
         ours, theirs = Channel.pair()
         box = _make_box()
+        seat = self._make_seat(order) if is_preloaded(release.settings) else None
         row = self.scoreboard.row(order.slot)
         arbiter_pid = os.getpid()  # asked here: in the child, getppid() may already name somebody else
         _flush()
@@ -86,9 +109,11 @@ class Children:
             return SpawnFailed(order.slot, error.strerror or str(error))
         if pid == 0:
             ours.close()
-            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid, hooks, box)
+            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid, hooks, box, seat)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
+        if seat is not None:
+            seat.socket.close()
         self._processes[pid] = _Process(pid, ours, row, box)
         return Spawned(order.slot, pid)
 
@@ -102,6 +127,7 @@ class Children:
         arbiter_pid: int,
         hooks: HookObjects | None,
         box: int,
+        seat: Seat | None,
     ) -> None:
         """The child's side. Never returns, whatever happens: above us on the stack is an arbiter."""
         code = 255
@@ -113,6 +139,11 @@ class Children:
             for process in self._processes.values():
                 process.channel.close()
                 _close_box(process.box)
+            for unborn in self.unborn.values():
+                unborn.channel.close()
+                _close_box(unborn.box)
+            for template in self.templates.values():
+                template.close()
             context = WorkerContext(
                 settings=release.settings,
                 pool=order.pool,
@@ -127,6 +158,7 @@ class Children:
                 boot_started=started,
                 hooks=hooks,
                 black_box=box,
+                template=seat,
             )
             code = self._run_worker(context)
         except SystemExit as leaving:
@@ -135,6 +167,60 @@ class Children:
             traceback.print_exc()
         finally:
             leave(code)
+
+    # templates --------------------------------------------------------------------------------------------
+
+    def _make_seat(self, order: Spawn) -> Seat:
+        """For the first worker of a release; orders for others wait in the socket until the template is there."""
+        adopt_orphans()
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.templates[order.pool, order.generation] = ours
+        return Seat(theirs, self.scoreboard.row)
+
+    def _order(self, order: Spawn, template: socket.socket, pool_size: int) -> bool:
+        """False when the template is gone; the end of its socket is seen elsewhere."""
+        ours, theirs = Channel.pair()
+        box = _make_box()
+        try:
+            send_order(template, Order(order.slot, pool_size, time.monotonic()), theirs.fileno(), box)
+        except OSError:
+            ours.close()
+            _close_box(box)
+            return False
+        finally:
+            theirs.close()
+        self.unborn[order.slot] = Unborn(order, ours, box)
+        return True
+
+    def born(self, slot: int) -> list[Event]:
+        """What has become of an order to a template, and what the worker has said since; nothing yet: nothing."""
+        unborn = self.unborn[slot]
+        messages = unborn.channel.receive()
+        if messages and isinstance(messages[0], Started):
+            pid = messages[0].pid
+            del self.unborn[slot]
+            self._processes[pid] = _Process(pid, unborn.channel, self.scoreboard.row(slot), unborn.box)
+            return [Spawned(slot, pid), *(_event(pid, message) for message in messages[1:])]
+        if unborn.channel.is_open:
+            return []
+        self.abandon(slot)
+        return [SpawnFailed(slot, "the template of its release has ended")]
+
+    def abandon(self, slot: int) -> None:
+        """Forget an order; what still comes of it sees its channel closed, and ends."""
+        unborn = self.unborn.pop(slot, None)
+        if unborn is not None:
+            unborn.channel.close()
+            _close_box(unborn.box)
+
+    def drop_template(self, pool: str, generation: int) -> None:
+        """Close its socket, which ends it. The caller has told the loop."""
+        template = self.templates.pop((pool, generation), None)
+        if template is not None:
+            template.close()
+
+    # processes --------------------------------------------------------------------------------------------
 
     def signal(self, pid: int, name: Signal) -> None:
         """Send a signal to a child of ours. It may be dead, but it is not reaped, so its pid is still its own."""
@@ -228,6 +314,17 @@ class Children:
             _close_box(process.box)
 
 
+def is_preloaded(settings: Settings) -> bool:
+    """Are workers made from a template? Not with a socket per worker (--reuse-port), which a fork cannot make new,
+    nor after gevent has patched the interpreter, nor where the system lets nobody adopt a grandchild."""
+    return (
+        settings.preload_app
+        and not settings.reuse_port
+        and settings.worker_class != "gevent"
+        and sys.platform == "linux"
+    )
+
+
 def _make_box() -> int:
     try:
         return blackbox.make()
@@ -294,6 +391,8 @@ def _flush() -> None:
 
 def _event(pid: int, message: Message) -> Event:
     match message:
+        case Started():
+            return Spawned(-1, message.pid)  # known already: nobody has this slot
         case ReadyMessage():
             return Ready(pid, message.app)
         case BootFailedMessage():

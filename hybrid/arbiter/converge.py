@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from hybrid.arbiter import policy
 from hybrid.arbiter.actions import (
+    Abandon,
     Action,
     Announce,
     Discard,
@@ -67,7 +68,11 @@ def _deadlines(state: State, now: float, actions: list[Action]) -> State:
         due = _due(child)
         if due is None or now < due:
             continue
-        if child.sent is Signal.KILL:
+        if child.stage is Stage.SPAWNING:
+            actions.append(Abandon(child.slot))
+            actions.append(Say(Level.ERROR, f"No worker came of an order to fork one: {fields(child)}"))
+            state = state.without(child.slot)
+        elif child.sent is Signal.KILL:
             state = _give_up(state, child, now, actions)
         elif _is_near_kill(child, now):
             actions.append(Dump(child.pid))
@@ -101,7 +106,7 @@ def _give_up(state: State, child: Child, now: float, actions: list[Action]) -> S
 def _due(child: Child) -> float | None:
     """When something must happen to this child because nothing else did."""
     if child.stage is Stage.SPAWNING:
-        return None
+        return child.since + policy.SPAWN_S
     times = []
     if child.deadline is not None:
         is_last_chance = not child.is_dumped and child.sent is not Signal.KILL
@@ -336,6 +341,8 @@ def _wanted(state: State, pool: Pool) -> list[_Wanted]:
         return []
     current = _keepers(state, pool, pool.serving)
     wanted = [_Wanted(pool.serving, pool.serving_plan)] * (pool.size - len(current))
+    if pool.good == NEVER and pool.plan.is_preloaded:
+        wanted = wanted[: max(0, 1 - len(current))]
     if pool.is_on_trial and not _keepers(state, pool, pool.generation):
         wanted.append(_Wanted(pool.generation, pool.plan))
     staying = [child for child in state.of_pool(pool.name) if child.is_staying]

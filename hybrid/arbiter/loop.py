@@ -59,6 +59,9 @@ class Loop:
         """Have `wait` hand out this callback while the descriptor is readable."""
         self._selector.register(fd, selectors.EVENT_READ, callback)
 
+    def is_watched(self, fd: int) -> bool:
+        return fd in self._selector.get_map()
+
     def watch_room(self, fd: int, is_wanted: bool) -> None:
         """Hand out the callback of a watched descriptor also while it takes bytes, or no longer. Cheap to repeat."""
         try:

@@ -18,7 +18,7 @@ from hybrid import logs
 from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
 from hybrid.arbiter import records
-from hybrid.arbiter.children import Children, Release, RunWorker, exited
+from hybrid.arbiter.children import Children, Release, RunWorker, exited, is_preloaded
 from hybrid.arbiter.control import ControlServer
 from hybrid.arbiter.hooks import ServerHooks
 from hybrid.arbiter.listeners import Listeners
@@ -194,6 +194,8 @@ class Arbiter:
         self._pending.append(command)
 
     def _reap(self) -> None:
+        for slot in list(self._children.unborn):  # a pid that we have not been told yet would be a stranger's
+            self._await_birth(slot)
         for pid, status in self._children.reap():
             if self._children.is_ours(pid):
                 # What it said before it died comes first: it may be the reason.
@@ -232,6 +234,8 @@ class Arbiter:
                 self._pending.append(self._load(action.generation))
             case act.Spawn():
                 self._spawn(action)
+            case act.Abandon():
+                self._abandon(action.slot)
             case act.Kill():
                 self._children.signal(action.pid, action.signal)
             case act.Measure():
@@ -272,14 +276,62 @@ class Arbiter:
             self._pending.append(ev.SpawnFailed(order.slot, str(error)))
             return
         event = self._children.spawn(order, release, self.state.pools[order.pool].size, objects)
+        if event is None:
+            fd = self._children.unborn[order.slot].channel.fileno()
+            self._loop.watch(fd, lambda: self._await_birth(order.slot))
+            return
         if isinstance(event, ev.Spawned):
-            pid = event.pid
-            self._hooks.forked(objects, pid)
-            self._loop.watch(self._children.channel(pid).fileno(), lambda: self._hear(pid))
-            self._log.info(
-                "Booting worker with pid: %d pool=%s slot=%d gen=%d", pid, order.pool, order.slot, order.generation
-            )
+            self._hooks.forked(objects, event.pid)
+            self._greet(event.pid, order)
+            self._watch_template(order.pool, order.generation)
         self._pending.append(event)
+
+    def _greet(self, pid: int, order: act.Spawn) -> None:
+        self._loop.watch(self._children.channel(pid).fileno(), lambda: self._hear(pid))
+        self._log.info(
+            "Booting worker with pid: %d pool=%s slot=%d gen=%d", pid, order.pool, order.slot, order.generation
+        )
+
+    # templates --------------------------------------------------------------------------------------------
+
+    def _await_birth(self, slot: int) -> None:
+        unborn = self._children.unborn.get(slot)
+        if unborn is None:
+            return
+        fd = unborn.channel.fileno()
+        events = self._children.born(slot)
+        if not events:
+            return
+        self._loop.forget(fd)
+        self._pending.extend(events)
+        if isinstance(events[0], ev.Spawned):
+            self._greet(events[0].pid, unborn.order)
+
+    def _abandon(self, slot: int) -> None:
+        unborn = self._children.unborn.get(slot)
+        if unborn is not None:
+            self._loop.forget(unborn.channel.fileno())
+            self._children.abandon(slot)
+
+    def _watch_template(self, pool: str, generation: int) -> None:
+        template = self._children.templates.get((pool, generation))
+        if template is not None and not self._loop.is_watched(template.fileno()):
+            self._loop.watch(template.fileno(), lambda: self._end_template(pool, generation))
+
+    def _end_template(self, pool: str, generation: int, *, is_wanted: bool = False) -> None:
+        """It never says anything: a readable socket is its end."""
+        template = self._children.templates.get((pool, generation))
+        if template is None:
+            return
+        self._loop.forget(template.fileno())
+        self._children.drop_template(pool, generation)
+        trial = self.state.pools.get(pool)
+        if not is_wanted and trial is not None and trial.good == generation:
+            self._log.warning(
+                "The template of generation %d (pool %s) ended; the next worker imports the application anew",
+                generation,
+                pool,
+            )
 
     def _log_death(self, order: act.LogDeath) -> None:
         pid = order.child.pid
@@ -330,6 +382,9 @@ class Arbiter:
             self._log.info("Using worker: %s", release.settings.worker_class)
 
     def _discard(self, generation: int) -> None:
+        for pool, made in list(self._children.templates):
+            if made == generation:
+                self._end_template(pool, made, is_wanted=True)
         self._releases.pop(generation, None)
         self._close_unused()
 
@@ -384,6 +439,7 @@ def plans(settings: Settings) -> dict[str, Plan]:
             timeout_s=settings.timeout,
             boot_timeout_s=settings.boot_timeout,
             graceful_timeout_s=settings.graceful_timeout,
+            is_preloaded=is_preloaded(settings),
             waits_for_fix=settings.reload,
             max_memory=settings.max_worker_memory,
             hard_memory=settings.max_worker_memory_hard,

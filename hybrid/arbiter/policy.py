@@ -13,6 +13,9 @@ QUICK_S = 2.0
 HALT_S = 0.5
 """The same for siblings of a worker that could not boot: whoever waits for the exit code waits for this."""
 
+SPAWN_S = 20.0
+"""From the order to the pid. A fork answers at once, a template within milliseconds, one that is stopped never."""
+
 DUMP_S = 0.2
 """So long before SIGKILL a child is asked for its stacks; it takes a millisecond, or for ever."""
 

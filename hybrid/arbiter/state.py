@@ -71,6 +71,8 @@ class Plan:
     intensity: int = 5
     """So many deaths within `period_s` make the pool degraded."""
     period_s: float = 60.0
+    is_preloaded: bool = False
+    """Workers are forked from a template that the first worker of a generation leaves behind: it boots alone."""
     waits_for_fix: bool = False
     """A first generation that cannot boot is waited for (`--reload`) instead of ending the arbiter."""
 

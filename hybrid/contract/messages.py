@@ -42,9 +42,16 @@ class Draining:
     reason: str
 
 
-Message = Ready | BootFailed | Retire | Draining
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Worker made by a template: this is my pid. Always its first message."""
 
-_BY_NAME: dict[str, type[Message]] = {cls.__name__: cls for cls in (Ready, BootFailed, Retire, Draining)}
+    pid: int
+
+
+Message = Ready | BootFailed | Retire | Draining | Started
+
+_BY_NAME: dict[str, type[Message]] = {cls.__name__: cls for cls in (Ready, BootFailed, Retire, Draining, Started)}
 
 
 def encode(message: Message) -> bytes:

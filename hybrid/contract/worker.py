@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from hybrid.contract.channel import Channel
 from hybrid.contract.scoreboard import ScoreRow
+from hybrid.contract.template import Seat
 from hybrid.hooks import ServerView, WorkerView
 from hybrid.settings import Settings
 
@@ -74,6 +75,8 @@ class WorkerContext:
     """"asgi", "asgi2" or "wsgi"; "" for a worker class that loads its app itself."""
     hooks: HookObjects | None = None
     """What server hooks are called with; None where nobody defined one."""
+    template: Seat | None = None
+    """For the first worker of a release with --preload."""
     black_box: int = -1
     """A descriptor that the arbiter reads after our death; see `hybrid.contract.blackbox`."""
     app: object | None = None

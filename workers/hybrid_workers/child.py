@@ -61,8 +61,15 @@ def run_worker(context: WorkerContext) -> int:
     context.row.words[Word.STAGE] = Stage.BOOTING
     hooks = WorkerHooks(context)
     try:
+        ours = _enter(context, hooks)
+        if context.template is None:
+            chosen, why = _choose(context, ours)
+        else:
+            chosen, why = _choose_audited(context, ours)
+            _leave_template(context, commands, hooks)
         probe = _probe(context)
-        worker, description = _boot(context, hooks)
+        worker = _boot(context, hooks, chosen)
+        description = f"worker={context.worker_class}{why}"
         begin = _Beginning(context, worker, description)
         if probe is None:
             commands.worker = worker
@@ -119,8 +126,32 @@ def _probe(context: WorkerContext) -> Probe | None:
     return Probe(context)
 
 
-def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
-    """The worker, about to accept, and what the arbiter's log line about it says of class and application."""
+def _leave_template(context: WorkerContext, commands: _Commands, hooks: WorkerHooks) -> None:
+    from hybrid_workers.template import leave_template
+
+    def again() -> None:
+        commands.install()
+        context.row.take(os.getpid(), context.generation, time.monotonic())
+        context.row.words[Word.STAGE] = Stage.BOOTING
+        hooks.forked()
+        set_title("worker", context.settings, f"{context.pool}/{context.slot}")
+        signal_when_parent_dies(signal.SIGTERM, context.arbiter_pid)
+
+    leave_template(context, again)
+
+
+def _choose_audited(context: WorkerContext, ours: type[Worker] | None) -> tuple[type[Worker], str]:
+    from hybrid_workers.fork_audit import audited
+
+    with audited() as findings:
+        chosen = _choose(context, ours)
+    for line in findings.lines:
+        context.log.warning("Preload: %s", line)
+    return chosen
+
+
+def _enter(context: WorkerContext, hooks: WorkerHooks) -> type[Worker] | None:
+    """Everything before the application: environment, hooks, certificates, rights. Gives what `_ours` does."""
     settings = context.settings
     for pair in settings.raw_env:
         name, _, value = pair.partition("=")
@@ -135,7 +166,12 @@ def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
         context.tls = tls_context(settings)
     become_owner(settings)
     signal_when_parent_dies(signal.SIGTERM, context.arbiter_pid)
-    chosen, why = _choose(context, ours)
+    return ours
+
+
+def _boot(context: WorkerContext, hooks: WorkerHooks, chosen: type[Worker]) -> Worker:
+    """The worker, about to accept."""
+    settings = context.settings
     worker = chosen(context)
     hooks.loaded(context.app)
     worker.boot()
@@ -143,7 +179,7 @@ def _boot(context: WorkerContext, hooks: WorkerHooks) -> tuple[Worker, str]:
         for listener in context.listeners:
             listener.socket.listen(settings.backlog)
     hooks.booted()
-    return worker, f"worker={context.worker_class}{why}"
+    return worker
 
 
 def _ours(name: str) -> type[Worker] | None:

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from hybrid.arbiter.actions import Exit, Kill, Load, Spawn
+from hybrid.arbiter.actions import Abandon, Exit, Kill, Load, Spawn
 from hybrid.arbiter.converge import converge
 from hybrid.arbiter.events import (
     BootFailed,
@@ -90,6 +90,8 @@ class World(RuleBasedStateMachine):
                     ):
                         assert ready[child.pool] > self.state.pools[child.pool].size, "broke before it made"
                         ready[child.pool] -= 1
+                case Abandon():
+                    self.orders = [order for order in self.orders if order.slot != action.slot]
                 case Load():
                     self.loads.append(action.generation)
                 case Exit():

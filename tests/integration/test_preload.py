@@ -1,0 +1,119 @@
+"""`--preload`: one import per release, replacements at once and of the same code, a new template with each reload."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Serve
+from tests.integration.server import WAIT_S, Server, clean_environ
+
+SLOW_IMPORT = """
+import os, time
+time.sleep(2)
+print(f"imported {VERSION} by {os.getpid()}", flush=True)
+
+def wsgi(environ, start_response):
+    body = f"{VERSION} {os.getpid()}".encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    body = f"{VERSION} {os.getpid()}".encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
+"""
+
+
+def write(folder: Path, version: str) -> None:
+    partial = folder / "shop.partial"
+    partial.write_text(f"VERSION = {version!r}\n{SLOW_IMPORT}")
+    partial.replace(folder / "shop.py")
+
+
+def command(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+    full = [sys.executable, "-m", "hybrid", *arguments, "--pid", str(server.pid)]
+    return subprocess.run(full, capture_output=True, text=True, timeout=WAIT_S, check=False, env=clean_environ())
+
+
+@pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
+def test_replacement_is_ready_at_once_with_the_code_of_its_generation(tmp_path: Path, serve: Serve, kind: str) -> None:
+    write(tmp_path, "v1")
+    server = serve(f"shop:{'asgi' if kind == 'asgi' else 'wsgi'}", "-k", kind, "-w", "2", "--preload")
+    first, second = server.wait_ready(2)
+    write(tmp_path, "v2")
+    for victim in (second, first):
+        count = server.log.text.count("Worker ready")
+        os.kill(victim, signal.SIGKILL)
+        ready = server.log.wait(r"Worker ready \(pid: \d+\) .* boot_s=([\d.]+)", count=count + 1)[-1]
+        assert float(ready[1]) < 1.0, "it imported the application, which takes 2 s"
+        assert server.get("/").body.startswith(b"v1 ")
+    assert server.log.text.count("imported v1") == 1
+    done = command(server, "reload", "--wait")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert server.get("/").body.startswith(b"v2 ")
+    assert server.log.text.count("imported v2") == 1
+    assert server.stop() == 0
+
+
+def test_template_that_dies_is_said_and_made_anew(tmp_path: Path, serve: Serve) -> None:
+    write(tmp_path, "v1")
+    server = serve("shop:wsgi", "-k", "sync", "--preload")
+    (first,) = server.wait_ready()
+    (template,) = children(server.pid) - {first}
+    os.kill(template, signal.SIGKILL)
+    server.log.wait(r"\[WARNING\] The template of generation 0 \(pool main\) ended")
+    os.kill(first, signal.SIGKILL)
+    server.wait_ready(2)
+    assert server.log.text.count("imported v1") == 2
+    assert len(children(server.pid)) == 2
+    assert server.stop() == 0
+
+
+def test_nothing_outlives_an_arbiter_that_is_killed(tmp_path: Path, serve: Serve) -> None:
+    write(tmp_path, "v1")
+    server = serve("shop:wsgi", "-k", "sync", "-w", "2", "--preload", "--graceful-timeout", "2")
+    server.wait_ready(2)
+    server.send(signal.SIGKILL)
+    server.wait_exit()
+
+
+def test_import_that_fails_ends_with_4(tmp_path: Path, serve: Serve) -> None:
+    (tmp_path / "shop.py").write_text("import no_such_module\n")
+    server = serve("shop:wsgi", "-w", "3", "--preload")
+    assert server.wait_exit() == 4
+    assert server.log.text.count("Booting worker") == 1
+
+
+def test_audit_names_what_a_fork_does_not_share(tmp_path: Path, serve: Serve) -> None:
+    (tmp_path / "shop.py").write_text(
+        "import socket, threading, time\n"
+        "left = socket.socket()\n"
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True, name='metrics').start()\n"
+        "socket.socket().close()\n"
+        "threading.Thread(target=len, args=('',)).start()\n"
+        "def wsgi(environ, start_response): ...\n"
+    )
+    server = serve("shop:wsgi", "-k", "sync", "--preload")
+    server.wait_ready()
+    said = re.findall(r"\[WARNING\] Preload: (.*)", server.log.text)
+    assert len(said) == 2
+    assert re.match(r"thread 'metrics' started at .*/shop\.py:3 runs in one worker only", said[0])
+    assert re.match(r"socket \d+ opened at .*/shop\.py:2 is shared by all workers", said[1])
+    assert server.stop() == 0
+
+
+def children(pid: int) -> set[int]:
+    return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
