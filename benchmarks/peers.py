@@ -59,7 +59,7 @@ def prepare(servers: Iterable[Server], folder: Path = FOLDER) -> Environment:
     if not environment.version("hybrid-arbiter"):
         # For our dependencies; the code itself comes from the working tree.
         print("Installing hybrid", flush=True)
-        subprocess.run([*pip, "--editable", str(ROOT)], check=True)
+        subprocess.run([*pip, "--editable", f"{ROOT}[gevent]"], check=True)
     for package in sorted({server.package for server in servers if server.package}):
         if not is_installed(environment, package):
             print(f"Installing {package}", flush=True)

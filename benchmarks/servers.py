@@ -46,6 +46,7 @@ _GRANIAN = "{bin}/granian --host 127.0.0.1 --port {port} --workers 1 --no-access
 SERVERS: tuple[Server, ...] = (
     Server("hybrid-sync", "wsgi", _HYBRID + "-k sync {app}"),
     Server("hybrid-gthread", "wsgi", _HYBRID + "-k gthread --threads 4 {app}"),
+    Server("hybrid-gevent", "wsgi", _HYBRID + "-k gevent {app}"),
     Server("hybrid-asgi", "asgi", _HYBRID + "-k asgi {app}"),
     Server("gunicorn-sync", "wsgi", _GUNICORN + "-k sync {app}", "gunicorn"),
     Server("gunicorn-gthread", "wsgi", _GUNICORN + "-k gthread --threads 4 {app}", "gunicorn"),
