@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http import HTTPStatus
 
 from hybrid.logs.atoms import LoggedRequest
 
@@ -63,6 +62,8 @@ class ResponseView:
 
 
 def _status_line(status: int) -> str:
+    from http import HTTPStatus  # here: the arbiter imports this module, and never sees a response
+
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

@@ -193,6 +193,7 @@ def test_proxy_header_of_an_untrusted_peer_is_refused_and_said_once(start: Start
     for header in (V1, V2):
         with connected(server, header + get("/")) as client:
             assert client.hear().status == 400
+    server.log.wait("a PROXY header from a peer that is not trusted")
     assert server.log.text.count("a PROXY header from a peer that is not trusted") == 1
     with connected(server) as client:
         assert facts(client)["client"] == "127.0.0.1"  # whoever sends none is served
