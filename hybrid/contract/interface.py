@@ -3,6 +3,9 @@
 Nothing is called: an application may have effects. Looked at are, in this order, what the object
 is (coroutine function, class, instance), how many arguments a call takes, and what they are named.
 Where that leaves a doubt the answer is "ambiguous", and the operator decides with --interface.
+
+A decorator that copies a signature (functools.wraps) makes a function show the arguments of what it wraps. What it
+declares itself comes first, as an adapter of one interface to the other wraps just what it is not.
 """
 
 from __future__ import annotations
@@ -15,10 +18,20 @@ from typing import Literal, TypeAlias
 from hybrid.errors import AppLoadError
 from hybrid.settings import Settings
 
-Interface: TypeAlias = Literal["asgi", "asgi2", "wsgi", "ambiguous"]
+Interface: TypeAlias = Literal["asgi", "asgi2", "wsgi", "ambiguous", "neither"]
+"""`neither`: an application of a framework that brings a server of its own and speaks no common interface."""
 
 ASGI_NAMES = ("scope", "receive", "send")
 WSGI_NAMES = ("environ", "start_response")
+
+NEITHER = {
+    "aiohttp.web_app.Application": "aiohttp",
+    "tornado.web.Application": "Tornado",
+    "tornado.wsgi.WSGIContainer": "Tornado",
+    "robyn.Robyn": "Robyn",
+    "japronto.app.Application": "Japronto",
+}
+"""Classes of applications that no WSGI or ASGI server can run, and their framework: calling them would only confuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +50,35 @@ def detect(app: object) -> Detected:
     """What the application speaks. Pure introspection; never raises for a strange object."""
     if inspect.isclass(app):
         return _of_class(app)
+    framework = _framework_with_a_server(app)
+    if framework:
+        return Detected("neither", f"{framework} speaks neither WSGI nor ASGI, but brings a server of its own")
     target, what = _target(app)
+    own = _own_declaration(target, what)
+    if own is not None:
+        return own
     if _is_coroutine_function(target):
         return _of_coroutine(target, what)
     return _of_call(target, what)
+
+
+def _framework_with_a_server(app: object) -> str:
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(app).__mro__)
+    return next((NEITHER[name] for name in names if name in NEITHER), "")
+
+
+def _own_declaration(target: object, what: str) -> Detected | None:
+    """What a wrapper says of itself, where that differs from what it wraps; None if it says nothing certain."""
+    if not inspect.isroutine(target) or not hasattr(target, "__wrapped__"):
+        return None
+    own = _call(target, is_own=True)
+    if own is None:
+        return None
+    if own.begins(ASGI_NAMES) or (_is_marked_coroutine(target) and own.takes(3) and own.most == 3):
+        return Detected("asgi", f"{what} of (scope, receive, send) around another")
+    if own.begins(WSGI_NAMES) and not _is_marked_coroutine(target):
+        return Detected("wsgi", f"{what} of (environ, start_response) around another")
+    return None
 
 
 def _target(app: object) -> tuple[object, str]:
@@ -86,10 +124,10 @@ class _Call:
         return tuple(name.lstrip("_").lower() for name in self.names[: len(names)]) == names
 
 
-def _call(target: object) -> _Call | None:
-    """None when the object does not tell (C code) or needs keyword arguments."""
+def _call(target: object, *, is_own: bool = False) -> _Call | None:
+    """None when the object does not tell (C code) or needs keyword arguments. `is_own`: not of what it wraps."""
     try:
-        parameters = inspect.signature(target).parameters.values()  # type: ignore[arg-type]  # anything callable will do
+        parameters = inspect.signature(target, follow_wrapped=not is_own).parameters.values()  # type: ignore[arg-type]  # anything callable will do
     except (TypeError, ValueError):
         return None
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -134,7 +172,11 @@ def _of_call(target: object, what: str) -> Detected:
         return Detected("ambiguous", f"this {what} can be called with two arguments and with three")
     if call.least == 0:
         return Detected("ambiguous", f"this {what} takes no arguments; if it is a factory, say --factory")
-    return Detected("ambiguous", f"this {what} takes {call.least} arguments, where WSGI gives two and ASGI three")
+    return Detected("ambiguous", f"this {what} takes {_counted(call)}, where WSGI gives two and ASGI three")
+
+
+def _counted(call: _Call) -> str:
+    return "1 argument" if call.least == 1 else f"{call.least} arguments"
 
 
 def _of_class(app: type) -> Detected:
@@ -184,6 +226,11 @@ def choose_worker(settings: Settings, detected: Detected) -> tuple[str, str]:
         raise AppLoadError(
             f"application {app!r}: cannot tell whether it is ASGI or WSGI: {detected.reason};"
             f" say which: hybrid --interface asgi {app}, or hybrid --interface wsgi {app}"
+        )
+    if detected.interface == "neither":
+        raise AppLoadError(
+            f"application {app!r}: {detected.reason}; start it as its documentation says, or, if it has an"
+            " adapter to WSGI or ASGI, name the adapted object instead"
         )
     if name == "auto":
         if detected.is_asgi:
