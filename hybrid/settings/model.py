@@ -230,7 +230,7 @@ class Settings:
     )
     loop: str = setting(
         "auto",
-        kinds.choice("auto", "uvloop", "asyncio"),
+        kinds.choice("auto", "uvloop", "asyncio", also={"zuvloop": "uvloop"}),
         "Workers",
         "Event loop of the asgi worker.",
         flags=("--loop", "--asgi-loop"),
@@ -239,7 +239,7 @@ class Settings:
     )
     http: str = setting(
         "auto",
-        kinds.choice("auto", "httptools", "h11", also={"fast": "httptools", "python": "h11"}),
+        kinds.choice("auto", "httptools", "h11", also={"fast": "httptools", "python": "h11", "zttp": "auto"}),
         "Workers",
         "HTTP/1.1 parser.",
         flags=("--http", "--http-parser"),
