@@ -3,6 +3,7 @@
     servers      the table of servers: ours by worker class, and the peers
     questions/   one file for each question that is asked of all of them
     peers        the environment that the servers are installed in
+    interpreter  which Python they run on
     pinning      which core is whose
     process      start a server on its core, stop it
     procfs       what a process tree has used: CPU time, memory

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import load, peers, pinning, report
+from benchmarks import interpreter, load, peers, pinning, report
 from benchmarks.catalogue import NothingMatches, all_questions, select_questions, select_servers
 from benchmarks.questioning import Bench
 from benchmarks.rounds import ask
@@ -31,13 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (load.LoadFailed, NothingMatches) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
-    environment = peers.prepare(servers, options.environment)
+    environment = peers.prepare(servers, interpreter.choose(options.python), options.environment)
     cores = pinning.this_machine()
     if cores.is_shared:
         print("benchmarks: only one core: server and load generator share it", file=sys.stderr)
     servers = [server for server in servers if server.is_ours or peers.is_installed(environment, server.package)]
     chosen = {"rounds": options.rounds, "seconds": options.seconds, "warm_up_s": options.warm_up}
-    about = report.about_this_machine(cores, chosen, peers.versions(environment, servers))
+    used = interpreter.ask(environment.python)
+    about = report.about_this_machine(cores, used, chosen, peers.versions(environment, servers))
     bench = Bench(environment, cores, options.seconds, options.warm_up)
     run = []
     for question in questions:
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=int, default=4, help="seconds of a measured run (default 4)")
     parser.add_argument("--warm-up", type=int, default=1, help="whole seconds of load before it (default 1)")
     parser.add_argument("--output", type=Path, default=RESULTS / "latest", help="result file without suffix")
+    parser.add_argument("--python", default="", help="interpreter for a new environment (default: the best present)")
     parser.add_argument(
         "--environment", type=Path, default=peers.FOLDER, help="folder of the virtual environment with the peers"
     )

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import venv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.interpreter import Interpreter
 from benchmarks.servers import Server
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,13 +49,16 @@ class Environment:
         return done.stdout.strip()
 
 
-def prepare(servers: Iterable[Server], folder: Path = FOLDER) -> Environment:
+def prepare(servers: Sequence[Server], interpreter: Interpreter, folder: Path = FOLDER) -> Environment:
     """Make the environment if need be and install what is missing. Says what it does, since it takes a while."""
     environment = Environment(folder)
     if not Path(environment.python).exists():
-        print(f"Creating {folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder}", flush=True)
-        venv.create(folder, with_pip=True, symlinks=True)
-    pip = [environment.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        name = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
+        print(f"Creating {name} with {interpreter.path}: {interpreter}", flush=True)
+        subprocess.run([interpreter.path, "-m", "venv", "--without-pip", folder], check=True)
+    # Our own pip, told to work there: distributions' Pythons come without one.
+    pip = [sys.executable, "-m", "pip", "--python", environment.python, "--quiet", "--disable-pip-version-check"]
+    pip.append("install")
     if not environment.version("hybrid-arbiter"):
         # For our dependencies; the code itself comes from the working tree.
         print("Installing hybrid", flush=True)
@@ -63,7 +66,8 @@ def prepare(servers: Iterable[Server], folder: Path = FOLDER) -> Environment:
     for package in sorted({server.package for server in servers if server.package}):
         if not is_installed(environment, package):
             print(f"Installing {package}", flush=True)
-            done = subprocess.run([*pip, package], capture_output=True, text=True, check=False)
+            wanted = [package, *{one.undeclared for one in servers if one.package == package and one.undeclared}]
+            done = subprocess.run([*pip, *wanted], capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 print(f"  {package} does not install here and is left out", file=sys.stderr, flush=True)
     return environment

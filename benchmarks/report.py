@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.interpreter import Interpreter
 from benchmarks.pinning import Cores
 from benchmarks.questioning import Sample
 from benchmarks.rounds import Results
@@ -77,11 +78,14 @@ def _table(results: Results) -> list[str]:
     return lines
 
 
-def about_this_machine(cores: Cores, options: Mapping[str, Any], versions: Mapping[str, str]) -> dict[str, Any]:
+def about_this_machine(
+    cores: Cores, interpreter: Interpreter | None, options: Mapping[str, Any], versions: Mapping[str, str]
+) -> dict[str, Any]:
     """What a reader must know to judge the numbers."""
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpu": _cpu_model(),
+        "interpreter": str(interpreter),
         "cores": f"server on {sorted(cores.server)}, load on {sorted(cores.load)}"
         + (" (shared: the figures are no use)" if cores.is_shared else ""),
         "kernel": platform.release(),
