@@ -236,6 +236,7 @@ class Server:
 
 def _context(settings: Settings, listeners: tuple[Listener, ...], channel: Channel) -> WorkerContext:
     """What a worker is given by an arbiter, made by hand. Imports the application."""
+    os.environ.update((name, value) for name, _, value in (pair.partition("=") for pair in settings.raw_env))
     prepare_import_path(settings)
     app = load_app(settings)
     row = Scoreboard(rows=1).row(0)
