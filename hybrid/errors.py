@@ -7,6 +7,8 @@
     |-- ProtocolError     the client broke a rule: answer, then close     HTTP status
     `-- ClientGone        the client left: say nothing, close
 
+    DeadlineExceeded      raised inside the application: its request took longer than --timeout
+
 Exceptions of the application are never wrapped in any of these.
 """
 
@@ -53,3 +55,11 @@ class ProtocolError(HybridError):
 
 class ClientGone(HybridError, OSError):
     """The client closed the connection. An OSError, so that it is what ASGI 2.4 promises from `send()`."""
+
+
+class DeadlineExceeded(BaseException):
+    """A request took longer than --timeout. Raised in the application's code, wherever that is at the moment.
+
+    Not an Exception, as it is not for an application's `except Exception` to answer: `finally` and `with` clean up,
+    and the client is told 504.
+    """

@@ -11,11 +11,12 @@ no event and no other object.
 from __future__ import annotations
 
 import asyncio
+from asyncio import CancelledError
 from typing import Any, Protocol
 
 from hybrid.asgi.extensions import Extras
 from hybrid.asgi.types import App, Message, Scope
-from hybrid.errors import ClientGone
+from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.request import Request
 from hybrid.http1.response import LARGE, Prefixes, Response
 
@@ -41,6 +42,8 @@ class RequestCycle(Protocol):
     has_left: bool
     is_disconnected: bool
     is_held: bool
+    overdue_at: float
+    """The connection's: when it was told that the time for the request is over; 0 while it is not."""
 
     @property
     def holds_head(self) -> bool:
@@ -55,6 +58,8 @@ class RequestCycle(Protocol):
     def disconnect(self) -> None: ...
     def leave(self) -> None: ...
     def cancel(self) -> None: ...
+    def expire(self) -> None: ...
+    def give_up(self) -> None: ...
     def release_head(self) -> None: ...
 
 
@@ -113,6 +118,7 @@ class Cycle:
         "is_cancelled",
         "is_disconnected",
         "is_held",
+        "overdue_at",
         "request",
         "response",
         "started",
@@ -146,6 +152,7 @@ class Cycle:
         self.task: asyncio.Task[None] | None = None
         self.cell = -1
         self.started = 0.0
+        self.overdue_at = 0.0
 
     async def run(self, scope: Scope) -> None:
         """Call the application, once, and put right whatever it leaves undone. Never raises."""
@@ -273,6 +280,17 @@ class Cycle:
         if self.task is not None:
             self.task.cancel("the worker is stopping")
 
+    def expire(self) -> None:
+        """End the application's work: the time for the request is over. 504 follows where no answer is out."""
+        if self.task is not None:
+            self.task.cancel("the request is over its deadline (--timeout)")
+
+    def give_up(self) -> None:
+        """Answer 504 without the application, which takes no notice of `expire()`; it finds the client gone."""
+        if not self.response.is_complete and not self.is_disconnected:
+            self._apologise()
+        self.disconnect()
+
     def release_head(self) -> None:
         """Send a head that is held back, without waiting for content."""
         response = self.response
@@ -334,6 +352,8 @@ class Cycle:
         connection = self._connection
         if self.is_cancelled:
             connection.on_broken(self)
+        elif self.overdue_at and isinstance(error, (CancelledError, DeadlineExceeded)):
+            self._apologise()  # the log knows
         elif not self._is_only_disconnect(error):
             connection.report(self, "exception in the application", error)
             self._apologise()
@@ -347,15 +367,16 @@ class Cycle:
         self._apologise()
 
     def _apologise(self) -> None:
-        """500 if nothing is out, a broken connection if something is, nothing after the end."""
+        """500 (or 504) if nothing is out, a broken connection if something is, nothing after the end."""
         response = self.response
         if response.is_complete or self.is_disconnected:
             return
         if response.head_sent:
             self._connection.on_broken(self)
             return
-        response.start(500, _TEXT)
-        self._connection.complete(self, response.content(b"500 Internal Server Error\n", more=False))
+        status, text = (504, b"504 Gateway Timeout\n") if self.overdue_at else (500, b"500 Internal Server Error\n")
+        response.start(status, _TEXT)
+        self._connection.complete(self, response.content(text, more=False))
         self._wake()
 
     def _is_only_disconnect(self, error: BaseException) -> bool:

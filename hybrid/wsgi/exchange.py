@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Final, Protocol, TypeAlias
 
-from hybrid.errors import ProtocolError
+from hybrid.errors import DeadlineExceeded, ProtocolError
 from hybrid.http.request import Request
 from hybrid.http.status import phrase
 from hybrid.http1.interim import early_hints
@@ -126,6 +126,8 @@ class Exchange:
         status, text = _FAILED, "the application failed\n"
         if isinstance(error, BrokenBody) and error.refusal is not None:
             status, text = _status_of(error.refusal), f"{error.refusal.reason}\n"
+        elif isinstance(error, DeadlineExceeded):
+            status, text = "504 Gateway Timeout", "the application did not answer in time\n"
         response.keep_alive = False
         response.start(status, [("Content-Type", "text/plain; charset=utf-8")])
         return response.content(f"{status}: {text}".encode(), more=False)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Serve
 from tests.integration.gate import APPS, Gate
 from tests.integration.server import WAIT_S, Server, clean_environ, launch, read_until
 
@@ -112,20 +111,6 @@ def test_pidfile_names_the_arbiter_and_goes_with_it(gated: Gated, tmp_path: Path
     assert int(pidfile.read_text()) == server.pid
     assert server.stop() == 0
     assert not pidfile.exists()
-
-
-def test_silent_worker_is_aborted_and_replaced(serve: Serve, gate: Gate) -> None:
-    server = serve("gated:wsgi_app", "-k", "sync", "--timeout", "1", folder=APPS, environ=gate.environ)
-    (first,) = server.wait_ready()
-    with server.connected() as sock:
-        sock.sendall(b"GET /wait HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        with gate.entered():
-            server.log.wait(rf"WORKER TIMEOUT \(pid:{first}\)")
-            server.log.wait("GET /wait|/wait")
-            server.log.wait(r'File ".*gated\.py", line \d+ in wsgi_app')
-            second = server.wait_ready(2)[1]
-    assert int(server.get().body) == second
-    assert server.stop() == 0
 
 
 def test_access_log_has_a_line_for_each_request(gated: Gated) -> None:

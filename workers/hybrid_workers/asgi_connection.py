@@ -28,8 +28,9 @@ from hybrid.http1.refusal import CONTINUE, refusal
 from hybrid.http1.response import Response
 from hybrid.websocket import read_opening
 from hybrid_workers.asgi_phase import Phase
-from hybrid_workers.asgi_service import Service
+from hybrid_workers.asgi_service import Service, frames_of_cycle
 from hybrid_workers.asgi_websocket import WebSocketSession
+from hybrid_workers.deadline import END_S
 
 if TYPE_CHECKING:
     import ssl
@@ -378,6 +379,7 @@ class HttpConnection(asyncio.Protocol):
         service = self.service
         service.row.end(cycle.cell)
         service.running.discard(cycle)
+        service.stuck.discard(cycle)
 
     def report(self, cycle: RequestCycle, what: str, error: BaseException | None) -> None:
         request = cycle.request
@@ -530,6 +532,10 @@ class HttpConnection(asyncio.Protocol):
             if cycle.is_held:
                 cycle.release_head()
             cycle.is_held = True
+        if now - cycle.started > self.service.deadline.limit and not cycle.response.head_sent:
+            self._sweep_overdue(cycle, now)
+            if self.cycle is not cycle:
+                return
         if self.eof_at:
             if _is_reset(self.transport):
                 self.abort()
@@ -541,11 +547,31 @@ class HttpConnection(asyncio.Protocol):
             elif now - self.body_last > self.service.deadlines.body_patience(self.body_received, self.body_waited):
                 self._spoil(ProtocolError(408, "the request body took too long", "RFC 9110 section 15.5.9"))
 
+    def _sweep_overdue(self, cycle: RequestCycle, now: float) -> None:
+        """The request may be over its deadline: see `hybrid_workers.deadline`."""
+        service = self.service
+        if not cycle.overdue_at:
+            waited = self.body_waited
+            if self.receiver.body is not None and self._is_reading:
+                waited += now - self.body_last
+            if now - cycle.started - waited > service.deadline.limit:
+                cycle.overdue_at = now
+                service.deadline.ending(cycle.request, self.label, now - cycle.started, frames_of_cycle(cycle))
+                cycle.expire()
+        elif now - cycle.overdue_at > END_S:
+            service.deadline.given_up(cycle.request, self.label, now - cycle.started, frames_of_cycle(cycle))
+            if cycle in service.running:
+                service.running.discard(cycle)
+                service.stuck.add(cycle)
+            cycle.give_up()
+
     def postpone(self, seconds: float) -> None:
         """The loop stood still for so long: clients are not to blame for it."""
         self.since += seconds
         self.body_last += seconds
         self._stalled_since += seconds
+        if self.cycle is not None:
+            self.cycle.started += seconds
 
     def _log(self, cycle: RequestCycle, status: int) -> None:
         access = self.service.access

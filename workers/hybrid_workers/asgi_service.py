@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Coroutine
 from functools import partial
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hybrid.asgi import App, Connection, Cycle, RequestCycle, Scopes
@@ -29,7 +30,9 @@ from hybrid.logs import AccessLog
 from hybrid_workers.admission import Admissions
 from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import last_patience, patience
-from hybrid_workers.bridge import Bridge
+from hybrid_workers.bridge import Bridge, BridgeCycle
+from hybrid_workers.deadline import BEAT_AHEAD_S, DeadlineLog
+from hybrid_workers.stacks import frames_of, frames_of_awaitable
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
@@ -73,6 +76,7 @@ class Service:
         "channel",
         "connections",
         "context",
+        "deadline",
         "deadlines",
         "errors",
         "is_closing_each",
@@ -94,6 +98,7 @@ class Service:
         "scopes",
         "settings",
         "speaks_websocket",
+        "stuck",
     )
 
     def __init__(
@@ -115,6 +120,7 @@ class Service:
         self.access = access
         self.limits = Limits.from_settings(settings)
         self.deadlines = Deadlines.from_settings(settings)
+        self.deadline = DeadlineLog(context)
         self.patience = patience(self.deadlines)
         self.limit_concurrency = settings.limit_concurrency or _NEVER
         self.parser = HeadParser(HttptoolsFields() if settings.http != "h11" else H11Fields(), self.limits)
@@ -143,6 +149,8 @@ class Service:
         """Calls of the application that have not returned. Holds the only strong references to their tasks."""
         self.is_closing_each = not self.deadlines.keepalive
         """No connection is kept for another request: the worker stops, or --keep-alive is 0."""
+        self.stuck: set[Call] = set()
+        """Those that could not be ended: nobody waits for them."""
         self.accepted = 0
         self.answered = 0
         self.errors = 0
@@ -178,7 +186,7 @@ class Service:
 
     def refresh(self, now: float, *, is_new_second: bool) -> None:
         """What is due a few times a second: proof of life, counters, logs; once a second the Date."""
-        self.row.beat(now)
+        self.row.beat(now + BEAT_AHEAD_S)
         self.publish()
         if is_new_second:
             self.prefixes.refresh(None)
@@ -188,6 +196,13 @@ class Service:
             self.retires_at = _NEVER
             self.log.info("Autorestarting worker after current request. requests=%d", self.answered)
             self.channel.send(Retire("max_requests"))
+
+
+def frames_of_cycle(cycle: RequestCycle) -> list[FrameType]:
+    """Where the application is with a request: in its thread, or where its task waits."""
+    if isinstance(cycle, BridgeCycle):
+        return [] if cycle.target is None else frames_of(sys._current_frames().get(cycle.target.ident))
+    return [] if cycle.task is None else frames_of_awaitable(cycle.task.get_coro())
 
 
 def _nothing() -> None:

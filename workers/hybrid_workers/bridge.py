@@ -15,13 +15,15 @@ import contextvars
 import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 
 from hybrid.asgi import Connection
-from hybrid.errors import ClientGone
+from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
+from hybrid_workers.deadline import Target
 
 HIGH_WATER = 64 * 1024
 """Bytes that the thread may be ahead of the connection."""
@@ -71,6 +73,9 @@ class BridgeCycle:
         self.task: asyncio.Task[None] | None = None
         self.cell = -1
         self.started = 0.0
+        self.overdue_at = 0.0
+        self.target: Target | None = None
+        """The thread, as soon as one has taken the call."""
         self._bridge = bridge
         self._connection = connection
         self._lock = threading.Condition()
@@ -195,6 +200,22 @@ class BridgeCycle:
         if self.task is not None:
             self.task.cancel("the worker is stopping")
 
+    def expire(self) -> None:
+        """Raise DeadlineExceeded in the thread."""
+        if self.target is not None:
+            self.target.interrupt(self)
+
+    def give_up(self) -> None:
+        """Answer 504 without the thread, which finds the client gone whenever it next writes or reads."""
+        with self._lock:
+            answer = None if self._is_last or self._pieces else self._exchange.fail(DeadlineExceeded())
+            self.is_disconnected = True
+            self._is_signalled = True
+            self._lock.notify_all()
+        if answer is not None:
+            self._connection.complete(self, answer)
+        self._on_signal()
+
     def release_head(self) -> None:
         """Never: see `holds_head`."""
 
@@ -203,6 +224,9 @@ class BridgeCycle:
     def _work(self, environ: Environ) -> None:
         exchange = self._exchange
         response = self.response
+        target = self.target = Target(threading.get_ident())
+        target.work = self
+        self.started = monotonic()
         try:
             piece = exchange.open(self._bridge.app, environ)
             while not response.is_complete:
@@ -214,10 +238,14 @@ class BridgeCycle:
         except BaseException as error:  # SystemExit too: an application does not end the worker
             self._failed(error)
         finally:
+            try:
+                target.leave()
+            except DeadlineExceeded:
+                pass
             self._close()
 
     def _failed(self, error: BaseException) -> None:
-        if not isinstance(error, BrokenBody):
+        if not isinstance(error, (BrokenBody, DeadlineExceeded)):
             self._connection.report(self, "exception in the application", error)
         if not self.response.is_complete:
             answer = self._exchange.fail(error)

@@ -11,10 +11,11 @@ from contextvars import copy_context
 from enum import IntEnum
 from time import monotonic
 
-from hybrid.errors import ClientGone
+from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.request import Request
 from hybrid.wsgi import BrokenBody, Exchange, Input
 from hybrid_workers.connection import HIGH_WATER, Connection
+from hybrid_workers.deadline import BEAT_AHEAD_S, Step
 from hybrid_workers.wsgi_service import WsgiService
 
 
@@ -48,6 +49,14 @@ class Call:
     held = b""
     is_client_gone = False
     """Noted by the reactor for the keeper: only `abandon()` is left to do."""
+    began = 0.0
+    """When the application's time began; 0 while the call waits for a thread."""
+    step = Step.NONE
+    step_at = 0.0
+    waited_before = 0.0
+    """Seconds for which the client was waited for before the application was called."""
+    is_detached = False
+    """The reactor has ended it for the client and has counted it, while its thread goes on."""
     _is_open = False
 
     def __init__(self, service: WsgiService, connection: Connection, request: Request, now: float) -> None:
@@ -78,6 +87,7 @@ class Call:
             self.environ["wsgi.input"] = Input(content)
         else:
             self.exchange.source = connection
+            self.waited_before = connection.waited(0.0)
             self.owes_continue = self.request.expects_continue
             self.environ["wsgi.input"] = Input(content, connection.pull)
 
@@ -140,6 +150,8 @@ class Call:
             if connection.out_size > HIGH_WATER:
                 return _PARKED
             connection.write(self._context.run(exchange.advance))
+            if self._service.beats_with_pieces:
+                self._service.row.beat(monotonic() + BEAT_AHEAD_S)
         if connection.out_size > HIGH_WATER or connection.file is not None:
             return _PARKED  # close() would come too early: a file must stay open
         if exchange.closer is not None:
@@ -152,7 +164,7 @@ class Call:
         was_complete = exchange.response.is_complete
         if isinstance(error, BrokenBody):
             self._service.log.debug("%s", error)
-        else:
+        elif not (isinstance(error, DeadlineExceeded) or self.step is Step.GIVEN_UP):  # of these the log knows
             self._service.log_failure(error, self.request, connection)
         answer = None if was_complete else exchange.fail(error)
         self._give_up()

@@ -67,7 +67,7 @@ class Connection:
         "_out",
         "_received",
         "_waited",
-        "ahead",
+        "_waits_since",
         "before_wait",
         "call",
         "content",
@@ -103,8 +103,6 @@ class Connection:
         """When the reactor gives up waiting for what `phase` says; monotonic."""
         self.watched = 0
         """The events that the poller reports; 0: it does not know of us."""
-        self.ahead = 0
-        """Requests served since the last read: what the client has sent ahead."""
         self.before_wait: Callable[[], None] = _nothing
         """Called before the application is made to wait for this client."""
         self.template: Environ | None = None
@@ -122,6 +120,8 @@ class Connection:
         self._deadlines = deadlines
         self._received = 0
         self._waited = 0.0
+        self._waits_since = 0.0
+        """When the application began to wait for the client; 0 while it does not."""
         self._began = 0.0
 
     # -- writing ------------------------------------------------------------------------------------
@@ -151,6 +151,13 @@ class Connection:
             self._keep(memoryview(piece)[sent:])
             return False
         return True
+
+    def seal(self) -> None:
+        """Let no thread write any more: it is told that the client has gone."""
+        self.send = _sealed
+
+    def unseal(self) -> None:
+        self.send = self.socket.send
 
     def write_file(self, part: FilePart) -> None:
         """Send a part of a file behind what was written before. Its descriptor must stay open until it is out."""
@@ -230,6 +237,11 @@ class Connection:
             self.content.append(content)
             self.content_size += len(content)
 
+    def waited(self, now: float) -> float:
+        """For how long the client has been waited for while its request was read."""
+        since = self._waits_since
+        return self._waited + (now - since if since else 0.0)
+
     def start_body(self) -> None:
         """A request with a body begins: forget what was counted for the last one."""
         self._received = 0
@@ -267,10 +279,11 @@ class Connection:
             try:
                 data = self.recv(READ_SIZE)
             except (BlockingIOError, InterruptedError):
-                began = monotonic()
+                began = self._waits_since = monotonic()
                 patience = self._deadlines.body_patience(self._received, self._waited)
                 if patience <= 0 or not self.wait(_READ, patience):
                     raise ProtocolError(408, "the body came too slowly", "RFC 9110 section 15.5.9") from None
+                self._waits_since = 0.0
                 self._waited += monotonic() - began
             except OSError as error:
                 raise BrokenBody(f"the client has gone: {error}") from None
@@ -312,3 +325,7 @@ class Connection:
 
 def _nothing() -> None:
     """Where nothing is held back."""
+
+
+def _sealed(data: object) -> int:
+    raise OSError("the request was over its deadline")

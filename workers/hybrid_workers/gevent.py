@@ -13,6 +13,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from time import monotonic
+from types import FrameType
 from typing import Final
 
 from gevent import monkey
@@ -22,9 +23,11 @@ from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
 from hybrid_workers.call import Call
 from hybrid_workers.connection import Connection, Phase
+from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.gevent_connection import GreenConnection, Keeper
 from hybrid_workers.gevent_poller import HubPoller
 from hybrid_workers.reactor import Reactor
+from hybrid_workers.stacks import frames_of
 from hybrid_workers.wsgi_service import WsgiService
 
 _PlainSocket: Final[type[socket.socket]] = monkey.get_original("socket", "socket")
@@ -63,7 +66,9 @@ class GeventWorker:
         connection.phase = Phase.BUSY
         if not connection.is_read:
             self._reactor.watch(connection, 0)  # the application's greenlet reads the rest of the body
-        self._give(Call(self._service, connection, request, monotonic()))
+        call = Call(self._service, connection, request, monotonic())
+        call.began = call.started
+        self._give(call)
 
     def resume(self, call: Call) -> None:
         self._give(call)
@@ -81,6 +86,23 @@ class GeventWorker:
     def has_room(self) -> bool:
         return True
 
+    def frames(self, call: Call) -> list[FrameType]:
+        keeper = self._keeper(call)
+        return [] if keeper is None else frames_of(keeper.gr_frame)
+
+    def interrupt(self, call: Call) -> None:
+        keeper = self._keeper(call)
+        if keeper is not None:
+            keeper.interrupt(call)
+
+    def part(self, call: Call) -> None:
+        """Its greenlet holds nobody up."""
+
+    def _keeper(self, call: Call) -> Keeper | None:
+        connection = call.connection
+        assert isinstance(connection, GreenConnection), "the reactor was told to make these"
+        return connection.keeper
+
     def _give(self, call: Call) -> None:
         connection = call.connection
         assert isinstance(connection, GreenConnection), "the reactor was told to make these"
@@ -92,7 +114,7 @@ class GeventWorker:
     # -- in a keeper ----------------------------------------------------------------------------------
 
     def _settle(self, call: Call) -> None:
-        self._row.beat(monotonic())  # many requests at once are not silence
+        self._row.beat(monotonic() + BEAT_AHEAD_S)  # many requests at once are not silence
         self._reactor.settle(call, monotonic())
         if call.connection.receiver.buffer:
             self._poller.wake()  # the next request has come already, so that no event will tell of it

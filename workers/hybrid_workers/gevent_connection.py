@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gevent import Greenlet, GreenletExit, get_hub, getcurrent
 from gevent.socket import wait_read, wait_write
 
+from hybrid.errors import DeadlineExceeded
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.peer import Peer
 from hybrid.http1.receiver import Receiver
@@ -63,12 +64,21 @@ class Keeper(Greenlet):  # type: ignore[misc]  # gevent is untyped
         """It takes no more calls: the connection has ended, or somebody has killed it while it was idle."""
         self._settle = settle
         self._call: Call | None = None
+        self._running: Call | None = None
         self._has_begun = False
 
     def give(self, call: Call) -> None:
         """Run a call, or run it on; soon, not at once. It is idle: its last call has been settled."""
         self._call = call
         self._go_on()
+
+    def interrupt(self, call: Call) -> None:
+        """Raise DeadlineExceeded in the application, unless it is done with this call by then."""
+        get_hub().loop.run_callback(self._interrupt, call)
+
+    def _interrupt(self, call: Call) -> None:
+        if self._running is call:
+            self.throw(DeadlineExceeded)
 
     def end(self) -> None:
         """No more calls will come."""
@@ -89,7 +99,9 @@ class Keeper(Greenlet):  # type: ignore[misc]  # gevent is untyped
             if call.is_client_gone:
                 call.abandon()
             else:
+                self._running = call
                 call.run()
+                self._running = None
             self._settle(call)
             call = None  # else what the request held would be held for as long as the client is idle
 

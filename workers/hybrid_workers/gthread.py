@@ -6,7 +6,9 @@ notes before it looks at events: so a plain keep-alive request needs no wake-up 
 
 from __future__ import annotations
 
+import sys
 from time import monotonic
+from types import FrameType
 
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
@@ -15,7 +17,8 @@ from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.poller import READ
 from hybrid_workers.reactor import Reactor
-from hybrid_workers.threads import ThreadPool
+from hybrid_workers.stacks import frames_of
+from hybrid_workers.threads import Keeper, ThreadPool
 from hybrid_workers.wsgi_service import WsgiService
 
 
@@ -70,6 +73,19 @@ class GThreadWorker:
 
     def has_room(self) -> bool:
         return self._reactor.active < self._threads
+
+    def frames(self, call: Call) -> list[FrameType]:
+        keeper = call.keeper
+        assert isinstance(keeper, Keeper), "only calls that have begun are over their deadline"
+        return frames_of(sys._current_frames().get(keeper.ident or 0))
+
+    def interrupt(self, call: Call) -> None:
+        assert isinstance(call.keeper, Keeper)
+        call.keeper.target.interrupt(call)
+
+    def part(self, call: Call) -> None:
+        assert isinstance(call.keeper, Keeper)
+        self._pool.replace(call.keeper)
 
     # -- in a pool thread -----------------------------------------------------------------------------
 

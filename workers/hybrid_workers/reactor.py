@@ -13,12 +13,14 @@ from __future__ import annotations
 import errno
 import socket
 from collections import deque
+from math import inf
 from time import monotonic
+from types import FrameType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from hybrid.contract import Draining, Listener
 from hybrid.contract.scoreboard import Word
-from hybrid.errors import ClientGone, ProtocolError
+from hybrid.errors import ClientGone, DeadlineExceeded, ProtocolError
 from hybrid.http.deadlines import LINGER_S
 from hybrid.http.peer import Peer
 from hybrid.http.proxies import introduce
@@ -27,6 +29,7 @@ from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import plain_page, refusal
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
+from hybrid_workers.deadline import Enforcer
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
 from hybrid_workers.wakeup import Wakeup
@@ -72,6 +75,15 @@ class Runner(Protocol):
     def has_room(self) -> bool:
         """A further connection would be served soon."""
 
+    def frames(self, call: Call) -> list[FrameType]:
+        """Where the application is with a call, outermost first."""
+
+    def interrupt(self, call: Call) -> None:
+        """Raise DeadlineExceeded in the application."""
+
+    def part(self, call: Call) -> None:
+        """The call cannot be ended and its client has been answered: let other calls not wait for it."""
+
 
 class Reactor:
     """One per worker, in its main thread."""
@@ -111,7 +123,9 @@ class Reactor:
         self._accept_budget = 32 if service.context.pool_size <= 1 else 1
         self._most_connections = settings.worker_connections
         self._most_active = settings.limit_concurrency or 1 << 62
-        self._most_ahead = settings.limit_pipelined or 1 << 62
+        self._enforcer = Enforcer(service.context, self)
+        self.frames = runner.frames
+        self.interrupt = runner.interrupt
         self._wanted_stop = ""
         self._is_over = False
         self._now = 0.0
@@ -283,6 +297,8 @@ class Reactor:
     def _on_event(self, connection: Connection) -> None:
         phase = connection.phase
         if phase <= _HEAD:
+            if phase is _IDLE and connection.receiver.buffer:
+                return  # what was sent ahead comes first, and what we are told may be the client's FIN behind it
             try:
                 data = connection.recv(READ_SIZE)
             except (BlockingIOError, InterruptedError):
@@ -290,7 +306,6 @@ class Reactor:
             except OSError:
                 self._drop(connection)
                 return
-            connection.ahead = 0
             if data:
                 self._read_head(connection, data)
             else:
@@ -378,6 +393,7 @@ class Reactor:
                 return
         self.active += 1
         self._words[_ACTIVE] = self.active
+        connection.deadline = self._now + self._enforcer.limit
         self._runner.start(connection, request)
 
     # -- after the application ----------------------------------------------------------------------
@@ -390,6 +406,8 @@ class Reactor:
             connection.phase = _WRITING
             connection.deadline = now + self._deadlines.write
             self.watch(connection, WRITE)
+            return
+        if call.is_detached:
             return
         self.active -= 1
         self._words[_ACTIVE] = self.active
@@ -404,6 +422,20 @@ class Reactor:
         else:
             self._finish(connection)
 
+    def give_up(self, call: Call) -> None:
+        """Answer a call that cannot be ended; its thread goes on without a connection."""
+        page = call.exchange.fail(DeadlineExceeded())
+        if page is None:  # it has begun to answer after all, and will find itself sealed
+            return
+        connection = call.connection
+        call.is_detached = True
+        self.active -= 1
+        self._words[_ACTIVE] = self.active
+        self._service.account(call)
+        self._runner.part(call)
+        connection.unseal()
+        self._last_words(connection, page)
+
     def _settle_returned(self) -> None:
         returned = self.returned
         now = monotonic()
@@ -416,12 +448,7 @@ class Reactor:
         if connection.watched != READ:
             self.watch(connection, READ)
         if connection.receiver.buffer:
-            connection.ahead += 1
-            if connection.ahead > self._most_ahead:
-                self._service.log.debug("%s sent more requests ahead than --limit-pipelined", connection.peer.label)
-                self._linger(connection)
-            else:
-                self._ready.append(connection)
+            self._ready.append(connection)
 
     def _on_writable(self, connection: Connection) -> None:
         call: Call = connection.call
@@ -531,7 +558,8 @@ class Reactor:
                 connection.reset()
                 self._abandon(connection)
             case Phase.BUSY:
-                pass
+                call: Call | None = connection.call
+                connection.deadline = inf if call is None else self._enforcer.look(call, self._now)
             case _:
                 self._drop(connection)
 

@@ -7,12 +7,15 @@ one that is slow to read after it; between two chunks of a long answer other req
 from __future__ import annotations
 
 from time import monotonic
+from types import FrameType
 
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import Connection
+from hybrid_workers.deadline import BEAT_AHEAD_S
+from hybrid_workers.guard import Guard
 from hybrid_workers.outbox import Haste
 from hybrid_workers.reactor import Reactor
 from hybrid_workers.wsgi_service import WsgiService
@@ -25,6 +28,10 @@ class SyncWorker:
 
     def __init__(self, context: WorkerContext) -> None:
         self._service = WsgiService(context, is_multithread=False)
+        self._service.beats_with_pieces = True
+        self._context = context
+        self._call: Call | None = None
+        """What the application is at."""
         self._reactor = Reactor(self._service, context.listeners, self)
         context.row.words[Word.CAPACITY] = 1
         self._row = context.row
@@ -36,6 +43,7 @@ class SyncWorker:
         """The application is loaded already: see `WorkerContext.app`."""
 
     def serve(self) -> None:
+        Guard(self._context, lambda: self._call)
         self._reactor.run()
 
     def stop(self, *, graceful: bool) -> None:
@@ -48,7 +56,7 @@ class SyncWorker:
 
     def start(self, connection: Connection, request: Request) -> None:
         now = monotonic()
-        self._row.beat(now)  # a batch of slow requests is not silence
+        self._row.beat(now + BEAT_AHEAD_S)  # a batch of slow requests is not silence
         may_hold = self._haste.begins(now)
         held = self._held
         if held and not may_hold:
@@ -56,7 +64,11 @@ class SyncWorker:
             self._haste.sent(now)
         call = Call(self._service, connection, request, now)
         call.may_hold = may_hold
-        if call.run() is _HELD:
+        call.began = now
+        self._call = call
+        outcome = call.run()
+        self._call = None
+        if outcome is _HELD:
             held.append(call)
         else:
             self._reactor.settle(call, monotonic())
@@ -83,6 +95,15 @@ class SyncWorker:
 
     def has_room(self) -> bool:
         return True
+
+    def frames(self, call: Call) -> list[FrameType]:
+        return []  # the deadline is the guard's: the reactor stands still meanwhile
+
+    def interrupt(self, call: Call) -> None:
+        pass
+
+    def part(self, call: Call) -> None:
+        pass
 
     def _settle_held(self, now: float) -> None:
         held = self._held

@@ -11,9 +11,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
+from time import monotonic
 from typing import Final
 
+from hybrid.errors import DeadlineExceeded
 from hybrid_workers.call import Call
+from hybrid_workers.deadline import Target
 
 
 class _Stop:
@@ -32,19 +35,32 @@ class Keeper(threading.Thread):
         """Guarded by the pool's lock."""
         self.bell: SimpleQueue[Call | _Stop] = SimpleQueue()
         """Wakes the thread with its next call; used only while it is among the pool's idle ones."""
+        self.target = Target(0)
         self._pool = pool
+        self.stand_in: Keeper | None = None
+        """What has taken its place: it ends after the call that it cannot leave. Guarded by the pool's lock."""
 
     def run(self) -> None:
         pool = self._pool
-        while True:
+        target = self.target
+        target.ident = threading.get_ident()
+        while self.stand_in is None:
             call = pool.take(self) or self.bell.get()
             if isinstance(call, _Stop):
                 return
             call.keeper = self
-            if call.is_client_gone:
+            target.work = call
+            try:
+                if call.is_client_gone:
+                    call.abandon()
+                else:
+                    if not call.began:
+                        call.began = monotonic()
+                    call.run()
+                target.leave()
+            except DeadlineExceeded:  # raised between the application's code and here
+                target.leave()
                 call.abandon()
-            else:
-                call.run()
             pool.bring_back(call)
 
 
@@ -77,11 +93,21 @@ class ThreadPool:
         keeper = call.keeper
         assert isinstance(keeper, Keeper), "a call that has run has its thread"
         with self._lock:
+            while keeper.stand_in is not None:
+                keeper = keeper.stand_in
             if keeper not in self._idle:
                 keeper.inbox.append(call)
                 return
             self._idle.remove(keeper)
         keeper.bell.put(call)
+
+    def replace(self, keeper: Keeper) -> None:
+        """A thread is stuck in the application: start another for the calls that come."""
+        with self._lock:
+            stand_in = keeper.stand_in = Keeper(self, len(self._keepers))
+            self._keepers.append(stand_in)
+            stand_in.inbox, keeper.inbox = keeper.inbox, stand_in.inbox
+        stand_in.start()
 
     def take(self, keeper: Keeper) -> Call | None:
         """The next call for a thread; None when it shall wait for its bell."""

@@ -23,6 +23,7 @@ from hybrid.logs import open_access_log
 from hybrid.logs.server import OutputHandler
 from hybrid.wsgi import App, Environs, ErrorsStream
 from hybrid_workers.admission import Admissions
+from hybrid_workers.deadline import BEAT_AHEAD_S
 
 if TYPE_CHECKING:
     from hybrid_workers.call import Call
@@ -58,6 +59,8 @@ class WsgiService:
         self.sends_files = settings.sendfile and context.tls is None
         self.keeps_alive = self.deadlines.keepalive > 0
         """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""
+        self.beats_with_pieces = False
+        """The loop does not come round while an application streams, so each piece is the proof of life."""
         self.requests = 0
         self.errors = 0
         """Answered with 5xx."""
@@ -94,7 +97,7 @@ class WsgiService:
 
     def tick(self, now: float, *, is_new_second: bool) -> None:
         """What is due a few times a second: the proof of life, counters, the access log; once a second the Date."""
-        self.row.beat(now)
+        self.row.beat(now + BEAT_AHEAD_S)
         self.publish()
         if self.access is not None:
             self.access.flush()

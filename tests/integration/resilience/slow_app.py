@@ -1,0 +1,121 @@
+"""The same application in WSGI and ASGI: it takes long in every way in which an application can."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+_libc = ctypes.PyDLL(None)  # its calls keep the interpreter's lock
+_libc_freeing = ctypes.CDLL(None)
+
+
+def say(text: str) -> None:
+    print(f"app: {text}", file=sys.stderr, flush=True)
+
+
+def nap(seconds: float) -> None:
+    say("napping")
+    try:
+        time.sleep(seconds)
+    finally:
+        say("left the nap")
+
+
+def spin(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+def stuck_in_c(seconds: float) -> None:
+    """A C library that takes no notice of signals and frees the interpreter's lock."""
+    say("stuck")
+    wait = _libc_freeing.pthread_cond_timedwait
+    mutex, condition = ctypes.create_string_buffer(64), ctypes.create_string_buffer(64)
+    until = time.time() + seconds
+    moment = (ctypes.c_long * 2)(int(until), int(until % 1 * 1e9))
+    _libc_freeing.pthread_mutex_lock(mutex)
+    wait(condition, mutex, moment)
+
+
+def stubborn(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            time.sleep(0.05)
+        except BaseException:
+            say("not now")
+
+
+WAYS: dict[str, Callable[[float], None]] = {
+    "/nap": nap,
+    "/spin": spin,
+    "/stuck": stuck_in_c,
+    "/stubborn": stubborn,
+}
+
+
+def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    way = WAYS.get(environ["PATH_INFO"])
+    if way is not None:
+        way(float(environ["QUERY_STRING"]))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/stream":
+        return stream(int(environ["QUERY_STRING"]))
+    if environ["PATH_INFO"] == "/body":
+        return [b"%d" % len(environ["wsgi.input"].read())]
+    return [b"%d" % os.getpid()]
+
+
+def stream(count: int) -> Iterable[bytes]:
+    for _ in range(count):
+        yield b"x"
+        time.sleep(0.1)
+
+
+async def wait(seconds: float) -> None:
+    say("waiting")
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        say("left the wait")
+
+
+async def stubborn_wait(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            await asyncio.sleep(0.05)
+        except BaseException:
+            say("not now")
+
+
+async def asgi_app(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
+    assert scope["type"] == "http"
+    path, seconds = scope["path"], scope["query_string"]
+    if path == "/wait":
+        await wait(float(seconds))
+    elif path == "/stubborn-wait":
+        await stubborn_wait(float(seconds))
+    elif path == "/thread":
+        await asyncio.to_thread(nap, float(seconds))
+    elif path in WAYS:
+        WAYS[path](float(seconds))
+    headers = [(b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if path == "/stream":
+        for _ in range(int(seconds)):
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await asyncio.sleep(0.1)
+        await send({"type": "http.response.body"})
+    else:
+        await send({"type": "http.response.body", "body": b"%d" % os.getpid()})

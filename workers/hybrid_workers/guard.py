@@ -1,0 +1,80 @@
+"""The request deadline where the application runs in the main thread: a second thread looks after it.
+
+The main thread is interrupted by a signal to itself, whose handler raises: that also ends a system call that
+waits (sleep, recv, a lock), which an exception set from outside would not reach. The handler raises only
+while the application is on the stack, so the worker's own code is never cut in two.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from math import inf
+from types import FrameType
+from typing import Final
+
+from hybrid.contract import WorkerContext
+from hybrid.errors import DeadlineExceeded
+from hybrid.wsgi import Exchange
+from hybrid_workers.call import Call
+from hybrid_workers.deadline import Enforcer
+from hybrid_workers.stacks import frames_of, runs_inside
+
+INTERRUPT: Final[int | None] = signal.SIGRTMIN + 11 if hasattr(signal, "SIGRTMIN") else None
+"""What the main thread is interrupted with; None where there are no real-time signals."""
+
+_SOON_S: Final = 0.02
+_APPLICATION: Final = frozenset(function.__code__ for function in (Exchange.open, Exchange.advance, Exchange.close))
+
+
+class Guard:
+    """See `hybrid_workers.deadline.Ender`. Made in the main thread."""
+
+    def __init__(self, context: WorkerContext, current: Callable[[], Call | None]) -> None:
+        """`current()` is the call that the main thread is running."""
+        self._current = current
+        self._enforcer = Enforcer(context, self)
+        self._main = threading.get_ident()
+        self._condemned: Call | None = None
+        if self._enforcer.limit < inf:
+            if INTERRUPT is not None:
+                signal.signal(INTERRUPT, self._on_signal)
+            threading.Thread(target=self._watch, name="hybrid-deadline", daemon=True).start()
+
+    def _watch(self) -> None:
+        limit = self._enforcer.limit
+        while True:
+            call = self._current()
+            now = time.monotonic()
+            # A call that begins after this look is over its deadline after the next: no look is needed between.
+            again = now + limit if call is None else self._enforcer.look(call, now)
+            time.sleep(max(_SOON_S, min(limit, again - now)))
+
+    def frames(self, call: Call) -> list[FrameType]:
+        return frames_of(sys._current_frames().get(self._main)) if self._current() is call else []
+
+    def interrupt(self, call: Call) -> None:
+        self._condemned = call
+        if INTERRUPT is not None:
+            signal.pthread_kill(self._main, INTERRUPT)
+
+    def give_up(self, call: Call) -> None:
+        page = call.exchange.fail(DeadlineExceeded())
+        if page is None or self._current() is not call:
+            return
+        sock = call.connection.socket
+        try:
+            sock.send(page)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has gone, or has left no room for a page: then it is cut off
+            pass
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        call = self._condemned
+        if call is not None and call is self._current() and runs_inside(frame, _APPLICATION):
+            self._condemned = None
+            raise DeadlineExceeded

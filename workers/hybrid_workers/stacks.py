@@ -1,0 +1,90 @@
+"""Where the application is: the frames of a thread, a task or a greenlet, and the one line that matters among them."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+import traceback
+from collections.abc import Iterable, Sequence
+from types import CodeType, FrameType
+from typing import Any, Final
+
+import hybrid
+
+_HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OURS: Final = (_HERE, os.path.dirname(os.path.abspath(hybrid.__file__)) + os.sep)
+_LIBRARIES: Final = tuple(
+    {os.path.abspath(path) + os.sep for name, path in sysconfig.get_paths().items() if name.endswith("lib")}
+)
+_MOST_FRAMES: Final = 200
+
+
+def frames_of(frame: FrameType | None) -> list[FrameType]:
+    """A frame and its callers, outermost first."""
+    found: list[FrameType] = []
+    while frame is not None and len(found) < _MOST_FRAMES:
+        found.append(frame)
+        frame = frame.f_back
+    return found[::-1]
+
+
+def frames_of_awaitable(awaitable: Any) -> list[FrameType]:
+    """The frames of a suspended coroutine, generator or async generator and of what it waits for, outermost first."""
+    found: list[FrameType] = []
+    while awaitable is not None and len(found) < _MOST_FRAMES:
+        for prefix in ("cr", "gi", "ag"):
+            frame = getattr(awaitable, prefix + "_frame", None)
+            if frame is not None:
+                found.append(frame)
+                awaitable = getattr(awaitable, prefix + ("_yieldfrom" if prefix == "gi" else "_await"))
+                break
+        else:
+            break
+    return found
+
+
+def application_frames(frames: Sequence[FrameType]) -> list[FrameType]:
+    """Those below the last call of ours into foreign code; all, if none is foreign."""
+    for at, frame in enumerate(frames):
+        if not is_ours(frame) and any(is_ours(before) for before in frames[:at]):
+            return list(frames[at:])
+    return list(frames)
+
+
+def site(frames: Sequence[FrameType]) -> str:
+    """`file:line in function` of the innermost line of the application, and of what it called if that is a library."""
+    if not frames:
+        return "unknown"
+    innermost = frames[-1]
+    own = next((frame for frame in reversed(frames) if not _is_library(frame) and not is_ours(frame)), innermost)
+    return _spell(own) if own is innermost else f"{_spell(own)} (called {_spell(innermost)})"
+
+
+def listing(frames: Iterable[FrameType]) -> str:
+    """As in a traceback, with the lines of source, outermost first."""
+    return "".join(traceback.format_list(traceback.StackSummary.extract((frame, frame.f_lineno) for frame in frames)))
+
+
+def runs_inside(frame: FrameType | None, codes: frozenset[CodeType]) -> bool:
+    """A call made by one of these functions is under way, itself not the innermost."""
+    if frame is None or frame.f_code in codes:
+        return False
+    while frame is not None:
+        if frame.f_code in codes:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def is_ours(frame: FrameType) -> bool:
+    """Code of this server."""
+    return os.path.abspath(frame.f_code.co_filename).startswith(_OURS)
+
+
+def _is_library(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith("<") or os.path.abspath(name).startswith(_LIBRARIES)
+
+
+def _spell(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}"
