@@ -26,6 +26,7 @@ class Authority:
         self._key = folder / f"{name}.key"
         _openssl(
             ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
             "-subj", f"/CN=Test authority {name}", "-keyout", self._key, "-out", self.cert,
         )  # fmt: skip
 
@@ -34,7 +35,11 @@ class Authority:
         files = Certificate(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         request = self.folder / f"{name}.csr"
         extensions = self.folder / f"{name}.ext"
-        extensions.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        extensions.write_text(
+            # Python 3.13 verifies strictly: every certificate says whose it is and what it is for.
+            "subjectAltName=DNS:localhost,IP:127.0.0.1\nkeyUsage=digitalSignature\n"
+            "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+        )
         secret = ["-passout", f"pass:{password}"] if password else ["-nodes"]
         _openssl(
             ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"],
