@@ -300,9 +300,16 @@ class Settings:
         30.0,
         kinds.DURATION,
         "Deadlines",
-        "Replace a worker that gave no sign of life for this long.",
+        "Longest time from the call of the application to the first byte of its response, and silence of a worker.",
         flags=("-t", "--timeout"),
         common=True,
+    )
+    loop_lag_warning: float = setting(
+        0.2,
+        kinds.DURATION,
+        "Deadlines",
+        "Name in the log what blocks the event loop for longer than this (asgi); 0 for never.",
+        own=True,
     )
     boot_timeout: float = setting(
         120.0, kinds.DURATION, "Deadlines", "Longest time from fork until a worker is ready.", own=True
