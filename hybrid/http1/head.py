@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, Protocol, cast
 
 from hybrid.errors import ProtocolError
 from hybrid.http.authority import is_authority
@@ -33,13 +33,6 @@ _LINES: dict[bytes, tuple[str, bytes, bytes, bytes, int]] = {}
 """Request lines already found valid, short and without a query: (method, target, path, query, version)."""
 _MOST_LINES = 256
 _LONGEST_LINE = 100
-
-_MOST_BLOCKS = 64
-_LONGEST_BLOCK = 2048
-"""Field blocks that are remembered: at most a few hundred kilobytes for a worker."""
-
-_Known: TypeAlias = tuple[list[tuple[bytes, bytes]], bytes | None, int, bool, bool, bool]
-"""What fields came to in HTTP/1.1: headers, host, content_length, keep_alive, expects_continue, forwarded."""
 
 _WHITE = b" \t"
 _PERSISTENT = frozenset({b"keep-alive", b"Keep-Alive"})
@@ -63,11 +56,7 @@ class FieldParser(Protocol):
 
 
 class HeadParser:
-    """Reads heads for one worker thread, shared by its connections.
-
-    One client sends the same fields with request after request, so blocks of fields are remembered by what they
-    came to. They are compared whole, byte by byte, and a block that was refused is never among them.
-    """
+    """Reads heads for one worker thread. Holds no state between two heads, so connections share it."""
 
     __slots__ = (
         "_append",
@@ -78,7 +67,6 @@ class HeadParser:
         "_has_two_hosts",
         "_host",
         "_is_special",
-        "_known",
         "_length",
         "_limits",
         "_transfer",
@@ -90,7 +78,6 @@ class HeadParser:
     def __init__(self, fields: FieldParser, limits: Limits) -> None:
         self._fields = fields
         self._limits = limits
-        self._known: dict[bytes, _Known] = {}
         self._reset()
 
     def _reset(self) -> None:
@@ -134,12 +121,6 @@ class HeadParser:
         request = Request()
         request.head = head
         self._request_line(head[:eol], request)
-        block = head[eol:]
-        if request.version:
-            known = self._known.get(block)
-            if known is not None:
-                _recall(request, known)
-                return request
 
         headers: list[tuple[bytes, bytes]] = []
         request.headers = headers
@@ -152,7 +133,7 @@ class HeadParser:
         self._append = headers.append
         self._host = None
         # Fills headers, and through on_header() everything above.
-        self._fields.parse(block, self)
+        self._fields.parse(head[eol:], self)
 
         if len(headers) > limits.fields:
             raise too_many_fields(limits)
@@ -168,25 +149,9 @@ class HeadParser:
             _replace_host(headers, request.host)
         if self._is_special:
             self._semantics(request)
-        if len(block) > limits.field_size:
+        if len(head) - eol > limits.field_size:
             _check_sizes(request, limits)
-        if len(block) <= _LONGEST_BLOCK and request.version and request.host is host:
-            self._remember(block, request, host)
         return request
-
-    def _remember(self, block: bytes, request: Request, host: bytes | None) -> None:
-        if request.upgrade or request.underscored is not None:
-            return
-        if len(self._known) >= _MOST_BLOCKS:
-            self._known.clear()  # full of clients that are gone: begin anew
-        self._known[block] = (
-            request.headers.copy(),
-            host,
-            request.content_length,
-            request.keep_alive,
-            request.expects_continue,
-            request.forwarded,
-        )
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field line, from the back end."""
@@ -332,18 +297,6 @@ class HeadParser:
             if known - {b"100-continue"}:
                 raise ProtocolError(417, "the only expectation known is 100-continue", "RFC 9110 section 10.1.1")
             request.expects_continue = bool(known) and request.content_length != 0
-
-
-def _recall(request: Request, known: _Known) -> None:
-    """Fill in what the fields of a request came to when they were read."""
-    headers, host, request.content_length, request.keep_alive, request.expects_continue, request.forwarded = known
-    request.headers = headers = headers.copy()  # the application may change its list
-    request.upgrade = b""
-    request.underscored = None
-    if request.host is None:
-        request.host = host
-    else:
-        _replace_host(headers, request.host)
 
 
 def _nowhere(line: tuple[bytes, bytes], /) -> None:

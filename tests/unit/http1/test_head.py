@@ -9,7 +9,7 @@ from hybrid.http.limits import Limits
 from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
-from hybrid.http1.head import _LINES, _LONGEST_BLOCK, _MOST_BLOCKS, HeadParser
+from hybrid.http1.head import _LINES, HeadParser
 
 
 @pytest.fixture(params=[HttptoolsFields, H11Fields])
@@ -173,53 +173,3 @@ def test_errors_name_the_rule(parser: HeadParser) -> None:
     with pytest.raises(ProtocolError) as caught:
         parser.parse(head(host=b""))
     assert (caught.value.reason, caught.value.rfc) == ("no Host header field", "RFC 9112 section 3.2")
-
-
-def _read(request: Request) -> list[object]:
-    return [getattr(request, name, None) for name in Request.__slots__ if name != "head"]
-
-
-@pytest.mark.parametrize(
-    "start", [b"GET / HTTP/1.1", b"GET /b?c HTTP/1.1", b"GET / HTTP/1.0", b"GET http://b/ HTTP/1.1"]
-)
-@pytest.mark.parametrize(
-    "fields",
-    [
-        (),
-        (b"Content-Length: 3",),
-        (b"Transfer-Encoding: chunked", b"Expect: 100-continue"),
-        (b"Connection: close",),
-        (b"Connection: upgrade", b"Upgrade: websocket"),
-        (b"X-Forwarded-For: c",),
-        (b"X_y: z",),
-    ],
-)
-def test_fields_seen_before_mean_what_they_meant_the_first_time(
-    parser: HeadParser, start: bytes, fields: tuple[bytes, ...]
-) -> None:
-    def outcome(reader: HeadParser, data: bytes) -> object:
-        try:
-            return _read(reader.parse(data))
-        except ProtocolError as error:
-            return error.status
-
-    data = head(*fields, start=start)
-    for known in (b"GET / HTTP/1.1", b"GET http://b/ HTTP/1.1", b"GET / HTTP/1.0", start):
-        outcome(parser, head(*fields, start=known))
-    fresh = HeadParser(H11Fields(), Limits(fields=4, body=100))
-    assert outcome(parser, data) == outcome(fresh, data)
-
-
-def test_headers_that_an_application_changes_are_its_own(parser: HeadParser) -> None:
-    for _ in range(3):
-        request = parser.parse(head(b"X: y"))
-        assert request.headers == [(b"host", b"a"), (b"x", b"y")]
-        request.headers.append((b"added", b"1"))
-
-
-def test_what_is_remembered_of_fields_is_bounded(parser: HeadParser) -> None:
-    for number in range(1000):
-        parser.parse(head(b"X: %d" % number))
-    parser.parse(head(b"X: " + b"y" * 4000))
-    assert len(parser._known) <= _MOST_BLOCKS
-    assert max(map(len, parser._known)) <= _LONGEST_BLOCK
