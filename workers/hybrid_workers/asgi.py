@@ -76,7 +76,7 @@ class AsgiWorker:
         self._wake = asyncio.Event()
         app: App | Bridge
         if context.interface == "wsgi":
-            app = self._bridge(cast("WsgiApp", context.app), self._pool)
+            app = self._bridge(cast("WsgiApp", context.app))
             self._lifespan = Lifespan(_no_lifespan, "off", context.log)
         else:
             app = cast("App", context.app)  # child.py has found out that it is one
@@ -94,7 +94,7 @@ class AsgiWorker:
             access=open_access_log(settings.accesslog, settings.access_log_format),
         )
 
-    def _bridge(self, app: WsgiApp, pool: ThreadPoolExecutor) -> Bridge:
+    def _bridge(self, app: WsgiApp) -> Bridge:
         context, settings = self._context, self._settings
         environs = Environs(
             errors=ErrorsStream(raw_sink(context.log)),
@@ -103,7 +103,7 @@ class AsgiWorker:
             root_path=settings.root_path,
             is_root_stripped=settings.root_path_mode == "stripped",
         )
-        return Bridge(app, environs=environs, pool=pool, body_buffer=settings.body_buffer)
+        return Bridge(app, environs=environs, threads=settings.sync_threads, body_buffer=settings.body_buffer)
 
     def _limit_anyio(self) -> None:
         """Frameworks over anyio run synchronous code in its threads, 40 at most unless told otherwise."""
@@ -153,6 +153,8 @@ class AsgiWorker:
         is_clean = await self._end_lifespan(began)
         sweeper.stop()
         service.loop.remove_reader(context.channel)
+        if isinstance(service.scopes, Bridge):
+            service.scopes.pool.stop()
         return is_clean
 
     async def _until(self, wanted: Stop, deadline: float | None = None) -> None:

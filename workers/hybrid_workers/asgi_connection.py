@@ -201,6 +201,8 @@ class HttpConnection(asyncio.Protocol):
             self._begin_body(cycle, now)
             if self.cycle is not cycle:  # its first bytes were malformed: refused
                 return
+        elif receiver.buffer and len(receiver.buffer) >= HIGH_WATER:
+            self._pause_reading()
         if len(service.running) >= service.limit_concurrency:
             self._answer_busy(cycle)
             return

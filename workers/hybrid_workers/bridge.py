@@ -3,7 +3,9 @@
 A `BridgeCycle` stands where an ASGI request's `Cycle` stands, so connections, deadlines and draining know
 nothing of it. In the thread, `hybrid.wsgi` keeps PEP 3333 as it does for every WSGI worker; between thread
 and loop go only bytes: content for wsgi.input one way, framed pieces of the response the other. Both ways
-are bounded, and whoever is ahead waits: the thread by blocking, the client by not being read.
+are bounded, and whoever is ahead waits. A client is not read on. An application that is ahead of its client is
+not asked for more, and its thread does other work meanwhile: else a few clients that do not read would take
+all threads. Only where PEP 3333 leaves no choice, in write() and in wsgi.input, the thread blocks.
 
 A plain response costs one hand-over in each direction.
 """
@@ -14,7 +16,6 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from hybrid.asgi import Connection
@@ -24,6 +25,7 @@ from hybrid.http.request import Request
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
 from hybrid_workers.deadline import Target
+from hybrid_workers.threads import ThreadPool
 
 HIGH_WATER = 64 * 1024
 """Bytes that the thread may be ahead of the connection."""
@@ -32,10 +34,11 @@ HIGH_WATER = 64 * 1024
 class Bridge:
     """The application with its threads; one per worker. Makes cycles as the service asks for them."""
 
-    def __init__(self, app: App, *, environs: Environs, pool: ThreadPoolExecutor, body_buffer: int) -> None:
+    def __init__(self, app: App, *, environs: Environs, threads: int, body_buffer: int) -> None:
         """`body_buffer`: how much of a body is read before a thread is taken for the request."""
         self.app = app
-        self.pool = pool
+        self.pool = ThreadPool[Work](threads, _nothing_more)
+        self.pool.start()
         self.body_buffer = min(body_buffer, HIGH_WATER)
         self._environs = environs
 
@@ -47,6 +50,30 @@ class Bridge:
 
     def cycle(self, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool) -> BridgeCycle:
         return BridgeCycle(self, request, prefixes, connection, has_body=has_body)
+
+
+class Work:
+    """What a thread does of one request. See hybrid_workers.threads.Job."""
+
+    keeper: object = None
+    is_client_gone = False
+    began = 0.0
+
+    def __init__(self, cycle: BridgeCycle, environ: Environ) -> None:
+        self._run = contextvars.copy_context().run
+        self._cycle = cycle
+        self._environ: Environ | None = environ
+
+    def run(self) -> None:
+        environ, self._environ = self._environ, None
+        self._run(self._cycle.work, environ)
+
+    def abandon(self) -> None:
+        self._run(self._cycle.abandon)
+
+
+def _nothing_more(work: Work) -> None:
+    """Work tells the loop itself what has become of it."""
 
 
 class BridgeCycle:
@@ -84,7 +111,8 @@ class BridgeCycle:
         self._ahead = 0
         self._is_last = False  # the last piece is among _pieces
         self._is_over = False  # the thread is through
-        self._is_broken = False
+        self._is_parked = False  # the application goes on when the client has read
+        self._work: Work | None = None
         self._is_signalled = False
         self._signal: asyncio.Future[None] | None = None
 
@@ -106,12 +134,15 @@ class BridgeCycle:
             if not self.is_disconnected:
                 environ["wsgi.early_hints"] = self._exchange.early_hints
                 self._attach_body(environ)
-                self._bridge.pool.submit(contextvars.copy_context().run, self._work, environ)
+                self._work = Work(self, environ)
+                self._bridge.pool.submit(self._work)
                 await self._relay()
         except asyncio.CancelledError:
             self.disconnect()
+            self._unpark()
             connection.on_broken(self)
         finally:
+            self._work = None  # it refers to us
             connection.on_ended(self)
 
     async def _relay(self) -> None:
@@ -139,12 +170,24 @@ class BridgeCycle:
                         connection.write(piece)
             if is_over:
                 break
-            if not connection.is_writable and not is_out:
+            if not connection.is_writable and not is_out and not self.is_disconnected:
                 await connection.drain()
             else:
+                self._unpark()
                 await self._signalled()
         if not is_out and not self.is_disconnected:
             connection.on_broken(self)
+
+    def _unpark(self) -> None:
+        """Have a parked application go on, or end where the client is gone."""
+        with self._lock:
+            if not self._is_parked:
+                return
+            self._is_parked = False
+        work = self._work
+        assert work is not None, "it was begun before it was parked"
+        work.is_client_gone = self.is_disconnected
+        self._bridge.pool.resume(work)
 
     def _attach_body(self, environ: Environ) -> None:
         content = b"".join(self._chunks)
@@ -221,16 +264,21 @@ class BridgeCycle:
 
     # -- in the thread ----------------------------------------------------------------------------
 
-    def _work(self, environ: Environ) -> None:
+    def work(self, environ: Environ | None) -> None:
+        """Call the application, or go on after it was parked; until it is through, or is to be parked again."""
         exchange = self._exchange
         response = self.response
+        is_parked = False
         target = self.target = Target(threading.get_ident())
         target.work = self
-        self.started = monotonic()
+        if environ is not None:
+            self.started = monotonic()
         try:
-            piece = exchange.open(self._bridge.app, environ)
+            piece = exchange.advance() if environ is None else exchange.open(self._bridge.app, environ)
             while not response.is_complete:
-                self._push(piece)
+                is_parked = self._offer(piece)
+                if is_parked:
+                    return
                 piece = exchange.advance()
             self._finish(piece, is_over=exchange.closer is None)
         except ClientGone:
@@ -242,7 +290,12 @@ class BridgeCycle:
                 target.leave()
             except DeadlineExceeded:
                 pass
-            self._close()
+            if not is_parked:
+                self._close()
+
+    def abandon(self) -> None:
+        """The client has gone while the application was parked."""
+        self._close()
 
     def _failed(self, error: BaseException) -> None:
         if not isinstance(error, (BrokenBody, DeadlineExceeded)):
@@ -263,16 +316,30 @@ class BridgeCycle:
             self._is_over = True
             self._notify_loop()
 
+    def _offer(self, piece: Piece) -> bool:
+        """Hand a piece of the response over: is the client so far behind now that there should be no more? Raises
+        ClientGone."""
+        with self._lock:
+            if self.is_disconnected:
+                raise ClientGone("the client closed the connection")
+            self._add(piece)
+            self._is_parked = self._ahead >= HIGH_WATER
+            return self._is_parked
+
     def _push(self, piece: Piece) -> None:
-        """Hand a piece of the response over; waits while the client is behind. Raises ClientGone."""
+        """The same for write(), which must wait. Raises ClientGone."""
         with self._lock:
             while self._ahead >= HIGH_WATER and not self.is_disconnected:
                 self._lock.wait()
             if self.is_disconnected:
                 raise ClientGone("the client closed the connection")
-            self._pieces.append(piece)
-            self._ahead += len(piece) if isinstance(piece, bytes) else sum(map(len, piece))
-            self._notify_loop()
+            self._add(piece)
+
+    def _add(self, piece: Piece) -> None:
+        """With the lock held."""
+        self._pieces.append(piece)
+        self._ahead += len(piece) if isinstance(piece, bytes) else sum(map(len, piece))
+        self._notify_loop()
 
     def _finish(self, piece: Piece, *, is_over: bool) -> None:
         with self._lock:

@@ -29,7 +29,7 @@ class GThreadWorker:
         threads = context.settings.threads
         self._service = WsgiService(context, is_multithread=True)
         self._reactor = Reactor(self._service, context.listeners, self)
-        self._pool = ThreadPool(threads, self._bring_back)
+        self._pool = ThreadPool[Call](threads, self._bring_back)
         self._threads = threads
         context.row.words[Word.CAPACITY] = threads
 
