@@ -109,7 +109,7 @@ class ControlServer:
         self._log = log
         self._sessions: dict[int, Session] = {}
         self._socket: socket.socket | None = None
-        self._path = ""
+        self.path = ""
         self._inode = 0
 
     def open(self, where: str) -> None:
@@ -147,7 +147,7 @@ class ControlServer:
             sock.bind(path)
         finally:
             os.umask(old_umask)
-        self._path, self._inode = path, os.stat(path).st_ino
+        self.path, self._inode = path, os.stat(path).st_ino
 
     def _accept(self) -> None:
         assert self._socket is not None
@@ -174,6 +174,17 @@ class ControlServer:
             return
         self._handle(session, request)
 
+    def move(self, where: str) -> None:
+        """Be at another path from now on. A socket stays connected to its file when that is renamed."""
+        if not self.path:
+            return
+        path = os.path.abspath(where)
+        try:
+            os.rename(self.path, path)
+        except OSError:  # the file went, or the folder: the old name must do
+            return
+        self.path = path
+
     def await_room(self, fd: int, is_wanted: bool) -> None:
         """Wake the session also when its socket takes bytes again."""
         self._loop.watch_room(fd, is_wanted)
@@ -185,13 +196,13 @@ class ControlServer:
     def close(self) -> None:
         """End it all, and remove the socket file if it is still ours."""
         self.close_in_child()
-        if self._path:
+        if self.path:
             try:
-                if os.stat(self._path).st_ino == self._inode:
-                    os.unlink(self._path)
+                if os.stat(self.path).st_ino == self._inode:
+                    os.unlink(self.path)
             except OSError:  # removed before us
                 pass
-            self._path = ""
+            self.path = ""
 
     def close_in_child(self) -> None:
         """Close the descriptors of a process that is no arbiter. The loop is closed already."""

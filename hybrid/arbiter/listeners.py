@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from logging import Logger
 
 from hybrid.arbiter.address import Address, Inet, Inherited, Unix, parse_address
+from hybrid.arbiter.reexec import Inheritance
 from hybrid.contract import Listener
 from hybrid.contract.identity import owner
 from hybrid.errors import SettingsError
@@ -27,14 +28,20 @@ _TRIES = 5
 class Listeners:
     """All of them, by the bind value that asked for them."""
 
-    def __init__(self, log: Logger, pause: Callable[[float], bool]) -> None:
+    def __init__(self, log: Logger, pause: Callable[[float], bool], inheritance: Inheritance | None = None) -> None:
         """`pause(seconds)` waits; True means that the operator no longer wants us to go on."""
         self._log = log
         self._pause = pause
         self._open: dict[str, Listener] = {}
         self._files: dict[str, tuple[str, int]] = {}
         """Unix socket files that we made: path and inode, so that nobody else's is removed."""
-        self._activated = _take_activated(os.environ, os.getpid())
+        self._inherited = dict(inheritance.sockets) if inheritance else {}
+        """Descriptors of an older arbiter's sockets, by bind value."""
+        self._activated = inheritance.activated if inheritance else _take_activated(os.environ, os.getpid())
+        self.keeps_files = inheritance is not None
+        """Another arbiter uses the same socket files: none is removed."""
+        if inheritance:
+            self._files.update(inheritance.files)
 
     def open(self, settings: Settings, *, tries: int = _TRIES) -> dict[str, Listener]:
         """The listeners for these settings, in order; those that are open already are kept.
@@ -56,7 +63,15 @@ class Listeners:
         for key, address in wanted.items():
             if not (settings.reuse_port and isinstance(address, Inet)):  # then only the workers' own sockets listen
                 self._open[key].socket.listen(settings.backlog)  # again is allowed: a reload may change the backlog
+        for fd in self._inherited.values():  # the new settings no longer want these
+            os.close(fd)
+        self._inherited.clear()
         return {key: self._open[key] for key in wanted}
+
+    def inheritance(self, pid: int) -> Inheritance:
+        """What another arbiter needs to listen on the same sockets."""
+        sockets = {key: listener.socket.fileno() for key, listener in self._open.items()}
+        return Inheritance(pid, -1, sockets, dict(self._files), self._activated)
 
     def close_all_but(self, kept: Iterable[str]) -> list[str]:
         """Close the others, remove the socket files that we made for them, and give their addresses."""
@@ -67,11 +82,15 @@ class Listeners:
         listener = self._open.pop(key)
         listener.socket.close()
         path, inode = self._files.pop(key, ("", 0))
-        if path:
+        if path and not self.keeps_files:
             _unlink_own(path, inode)
         return listener.address
 
     def _bind(self, key: str, address: Address, settings: Settings, tries: int) -> Listener:
+        if key in self._inherited:
+            sock = _adopt(Inherited(self._inherited.pop(key)))
+            sock.setblocking(False)
+            return Listener(sock, _shown(sock, settings))
         for left in reversed(range(tries)):
             try:
                 sock = _make(address, settings)
@@ -193,6 +212,7 @@ def _adopt(address: Inherited) -> socket.socket:
     if sock.type != socket.SOCK_STREAM:
         sock.close()
         raise SettingsError(f"bind {address}: file descriptor {address.fd} is no stream socket")
+    sock.set_inheritable(False)  # it came through an exec; programs that the application starts must not get it
     return sock
 
 

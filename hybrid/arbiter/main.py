@@ -17,7 +17,7 @@ import hybrid
 from hybrid import logs
 from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
-from hybrid.arbiter import records
+from hybrid.arbiter import records, reexec
 from hybrid.arbiter.children import Children, Release, RunWorker, exited, is_preloaded
 from hybrid.arbiter.control import ControlServer
 from hybrid.arbiter.hooks import ServerHooks
@@ -27,13 +27,15 @@ from hybrid.arbiter.notify import Notifier
 from hybrid.arbiter.oom import OomKills
 from hybrid.arbiter.operator import Operator
 from hybrid.arbiter.pidfile import Pidfile
-from hybrid.arbiter.state import Plan, State
+from hybrid.arbiter.reexec import Inheritance, Predecessor, Successor
+from hybrid.arbiter.state import Phase, Plan, Stage, State
 from hybrid.arbiter.status import describe
 from hybrid.arbiter.supervisor import decide, next_wakeup
 from hybrid.arbiter.watcher import Watcher
 from hybrid.contract.identity import owner
 from hybrid.contract.scoreboard import InFlight
 from hybrid.contract.title import set_title
+from hybrid.control.address import OFF
 from hybrid.errors import SettingsError
 from hybrid.hooks import Cfg
 from hybrid.settings import Settings
@@ -60,6 +62,7 @@ def run_arbiter(load_settings: LoadSettings, run_worker: RunWorker) -> int:
     `load_settings` is called now and at each reload. Raises SettingsError for what cannot even be begun with:
     settings, an address in use, a pidfile that cannot be written.
     """
+    inheritance = reexec.take(os.environ, os.getppid())
     start_dir = _start_dir()
     settings = load_settings()
     folder = _enter(start_dir, settings)
@@ -67,7 +70,7 @@ def run_arbiter(load_settings: LoadSettings, run_worker: RunWorker) -> int:
     set_title("arbiter", settings)
     loop = Loop()
     try:
-        arbiter = Arbiter(load_settings, run_worker, loop, log, start_dir)
+        arbiter = Arbiter(load_settings, run_worker, loop, log, start_dir, inheritance)
         try:
             arbiter.start(settings, folder)
             return arbiter.run()
@@ -81,14 +84,22 @@ class Arbiter:
     """The process. Holds everything that has a descriptor; what it knows is in `state`."""
 
     def __init__(
-        self, load_settings: LoadSettings, run_worker: RunWorker, loop: Loop, log: logging.Logger, start_dir: str
+        self,
+        load_settings: LoadSettings,
+        run_worker: RunWorker,
+        loop: Loop,
+        log: logging.Logger,
+        start_dir: str,
+        inheritance: Inheritance | None = None,
     ) -> None:
         self._load_settings = load_settings
         self._start_dir = start_dir
         self._loop = loop
         self._log = log
         self._notifier = Notifier()
-        self._listeners = Listeners(log, self._pause)
+        self._predecessor = Predecessor(inheritance) if inheritance else None
+        self._successor: Successor | None = None
+        self._listeners = Listeners(log, self._pause, inheritance)
         self._children = Children(run_worker, log, self._close_in_child)
         self._hooks = ServerHooks(log)
         self._counted = 0
@@ -100,7 +111,7 @@ class Arbiter:
         self._exit_code: int | None = None
         self._oom = OomKills()
         self._deaths: deque[records.Death] = deque(maxlen=_DEATHS_KEPT)
-        self._started = time.monotonic()
+        self._started = self._watchdog_at = time.monotonic()
         self._operator = Operator(self)
         self._control = ControlServer(loop, self._operator.handle, log)
         self.state = State(slots=self._children.scoreboard.rows, seed=random.random())
@@ -116,7 +127,10 @@ class Arbiter:
         listeners = self._listeners.open(settings)
         self._adopt(Release(0, settings, folder, listeners))
         self._hooks.ready(listeners.values())
-        self._control.open(settings.control_socket)
+        is_path = settings.control_socket not in ("", OFF)
+        self._control.open(settings.control_socket + (self._suffix if is_path else ""))
+        if self._predecessor is not None:
+            self._loop.watch(self._predecessor.fileno(), self._inherit)
         if settings.reload:
             self._watch_files(settings)
         self._pending.append(ev.Loaded(0, plans(settings)))
@@ -164,6 +178,8 @@ class Arbiter:
         self.state, actions = decide(self.state, event, time.monotonic())
         for action in actions:
             self._perform(action)
+        if self._predecessor is not None and self._is_whole:
+            self._predecessor.tell_ready()
         if len(self.state.children) != self._counted:
             self._counted = len(self.state.children)
             logs.gauge("gunicorn.workers", self._counted)
@@ -174,7 +190,7 @@ class Arbiter:
 
     def _collect(self) -> None:
         """Wait, then queue everything that happened, a Tick last."""
-        woken = self._loop.wait(next_wakeup(self.state))
+        woken = self._loop.wait(self._notice_at(next_wakeup(self.state)))
         for number in woken.signals:
             self._take_signal(number)
         for callback in woken.readable:
@@ -184,8 +200,14 @@ class Arbiter:
 
     def _take_signal(self, number: int) -> None:
         command = _COMMANDS.get(number)
-        if number == signal.SIGWINCH and self._is_daemon:
+        if number == signal.SIGWINCH and (self._is_daemon or self._successor is not None):
             command = ev.Rest()
+        if number == signal.SIGUSR2:
+            self._log.info("Handling signal: usr2")
+            problem = self.upgrade(leave=False)
+            if problem:
+                self._log.error("%s", problem)
+            return
         if command is None:  # SIGCHLD, or a terminal that changed its size: nobody ordered anything
             return
         self._log.info("Handling signal: %s", signal.Signals(number).name.removeprefix("SIG").lower())
@@ -201,6 +223,8 @@ class Arbiter:
                 # What it said before it died comes first: it may be the reason.
                 self._pending.extend(self._children.receive(pid))
                 self._pending.append(exited(pid, status))
+            elif self._successor is not None and pid == self._successor.pid:
+                self._lose_successor(exited(pid, status))
             elif self._watcher is not None and pid == self._watcher.pid:
                 self._log.error("The file watcher ended; files are no longer watched. Restart to watch again.")
                 self._stop_watching()
@@ -250,7 +274,7 @@ class Arbiter:
             case act.ReopenLogs():
                 logs.reopen()
             case act.Announce():
-                self._notifier.tell(action.state)
+                self._announce(action.state)
             case act.Say():
                 self._log.log(action.level, "%s", action.text)
                 if action.level >= act.Level.INFO:
@@ -396,11 +420,111 @@ class Arbiter:
     def _write_pidfile(self, settings: Settings) -> None:
         if not settings.pidfile:
             return
-        fresh = Pidfile(settings.pidfile)
+        fresh = Pidfile(settings.pidfile + self._suffix)
         fresh.write()
         if self._pidfile is not None and self._pidfile.path != fresh.path:
             self._pidfile.remove()
         self._pidfile = fresh
+
+    # binary upgrade ---------------------------------------------------------------------------------------
+
+    @property
+    def _suffix(self) -> str:
+        return reexec.SUFFIX if self._predecessor is not None else ""
+
+    @property
+    def _is_whole(self) -> bool:
+        """Every pool has all the workers that it shall have."""
+        pools = self.state.pools.values()
+        return bool(pools) and all(
+            sum(child.stage is Stage.READY for child in self.state.of_pool(pool.name)) >= pool.size for pool in pools
+        )
+
+    def upgrade(self, *, leave: bool) -> str:
+        """Start a successor; "" or why not. `leave`: stop when all its workers are ready."""
+        if self._predecessor is not None:
+            return f"Upgrade failed: the arbiter before this one (pid {self._predecessor.pid}) is still there"
+        if self._successor is not None:
+            return f"Upgrade failed: there is a new arbiter already (pid {self._successor.pid})"
+        environ = {**os.environ, **self._notifier.environ}
+        self._hooks.executing()
+        try:
+            inheritance = self._listeners.inheritance(os.getpid())
+            self._successor = Successor(inheritance, self._start_dir, environ, leave=leave)
+        except OSError as error:
+            return f"Upgrade failed: cannot start a new arbiter: {error.strerror}"
+        self._listeners.keeps_files = True
+        self._loop.watch(self._successor.fileno(), self._hear_successor)
+        self._say(f"Upgrade: started a new arbiter (pid {self._successor.pid})")
+        return ""
+
+    def _hear_successor(self) -> None:
+        successor = self._successor
+        if successor is None:
+            return
+        if not successor.receive():
+            self._loop.forget(successor.fileno())  # what it means is said when it is reaped
+        if successor.is_ready and successor.leave and self.state.phase is Phase.RUNNING:
+            text = f"Upgraded: the arbiter with pid {successor.pid} serves, the one with pid {os.getpid()} stops"
+            self._say(text)
+            self._operator.upgraded(text, is_ok=True)
+            self._pending.append(ev.Stop(is_graceful=True))
+
+    def _lose_successor(self, end: ev.Exited) -> None:
+        assert self._successor is not None
+        pid = self._successor.pid
+        self._loop.forget(self._successor.fileno())
+        self._successor.close()
+        self._successor = None
+        self._listeners.keeps_files = False
+        how = f"was sent {end.signal}" if end.signal else f"ended with code {end.code}"
+        text = f"Upgrade failed: the new arbiter (pid {pid}) {how}; pid {os.getpid()} serves on"
+        self._log.error("%s", text)
+        self._operator.upgraded(f"{text}. Its log says why", is_ok=False)
+
+    def _inherit(self) -> None:
+        """The predecessor is gone: what was shared is ours."""
+        if self._predecessor is None:
+            return
+        pid = self._predecessor.pid
+        self._loop.forget(self._predecessor.fileno())
+        self._predecessor.close()
+        self._predecessor = None
+        self._listeners.keeps_files = False
+        for moved in (self._pidfile, self._control):
+            if moved is not None:
+                moved.move(moved.path.removesuffix(reexec.SUFFIX))
+        self._log.info("The arbiter before this one (pid %d) is gone", pid)
+
+    def _say(self, text: str) -> None:
+        self._log.info("%s", text)
+        self._operator.told(text)
+
+    # the service manager ----------------------------------------------------------------------------------
+
+    def _announce(self, state: str) -> None:
+        if state == "RELOADING=1":
+            self._notifier.tell(state, f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        elif state == "STOPPING=1" and self._successor is not None:
+            self._notifier.tell(f"MAINPID={self._successor.pid}")  # the service goes on, in another process
+        else:
+            self._notifier.tell(state)
+
+    def _notice_at(self, until: float | None) -> float | None:
+        """Send the sign of life that the manager wants, if workers serve; when to wake for the next, at the latest."""
+        period = self._notifier.watchdog_s
+        if not period:
+            return until
+        now = time.monotonic()
+        if now >= self._watchdog_at:
+            pools = [pool for pool in self.state.pools.values() if pool.size]
+            if self.state.phase is not Phase.RUNNING or all(self._serves(pool.name) for pool in pools):
+                self._notifier.tell("WATCHDOG=1")
+            self._watchdog_at = now + period
+        return self._watchdog_at if until is None else min(until, self._watchdog_at)
+
+    def _serves(self, pool: str) -> bool:
+        return any(child.stage is Stage.READY for child in self.state.of_pool(pool))
 
     # parts ------------------------------------------------------------------------------------------------
 
@@ -427,6 +551,9 @@ class Arbiter:
         """Close, in a process that we just forked, what only the arbiter may hold."""
         self._loop.close()
         self._control.close_in_child()
+        for other in (self._predecessor, self._successor):
+            if other is not None:
+                other.close()
         if self._watcher is not None:
             os.close(self._watcher.fileno())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import MutableMapping
 
 
 class Notifier:
@@ -11,6 +12,16 @@ class Notifier:
 
     def __init__(self) -> None:
         self._address = os.environ.pop("NOTIFY_SOCKET", "")
+        self.watchdog_s = _watchdog(os.environ, os.getpid()) if self._address else 0.0
+        """How often a sign of life is wanted: half of what the manager waits for; 0 = never."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What another arbiter in our place needs to find the manager."""
+        found = {"NOTIFY_SOCKET": self._address} if self._address else {}
+        if self.watchdog_s:
+            found["WATCHDOG_USEC"] = str(int(self.watchdog_s * 2_000_000))
+        return found
 
     def tell(self, *states: str) -> None:
         """Send e.g. "READY=1". Never blocks and never fails: a manager that is not there needs no news."""
@@ -23,3 +34,11 @@ class Notifier:
                 sock.sendto("\n".join(states).encode(), address)
         except OSError:  # gone, or its queue is full
             pass
+
+
+def _watchdog(environ: MutableMapping[str, str], pid: int) -> float:
+    """sd_watchdog_enabled(3)."""
+    period, owner = environ.pop("WATCHDOG_USEC", ""), environ.pop("WATCHDOG_PID", "")
+    if not period.isdigit() or owner not in ("", str(pid)):
+        return 0.0
+    return int(period) / 2_000_000

@@ -24,6 +24,9 @@ class Arbiter(Protocol):
     def submit(self, event: ev.Event) -> None:
         """Decide about this event when those before it are done."""
 
+    def upgrade(self, *, leave: bool) -> str:
+        """Start a successor; "" or why not."""
+
     def report(self) -> dict[str, object]:
         """Everything that `hybrid status` shows."""
 
@@ -44,6 +47,7 @@ class Operator:
     arbiter: Arbiter
     followers: list[_Follower] = field(default_factory=list)
     stopping: list[Session] = field(default_factory=list)
+    upgrading: list[Session] = field(default_factory=list)
 
     def handle(self, session: Session, request: dict[str, Any]) -> None:
         """One command. Whatever it is, the session is answered or kept to be."""
@@ -59,7 +63,13 @@ class Operator:
         act_on(session, request)
 
     def _commands(self) -> dict[str, Callable[[Session, dict[str, Any]], None]]:
-        return {"status": self._status, "reload": self._reload, "scale": self._scale, "stop": self._stop}
+        return {
+            "status": self._status,
+            "reload": self._reload,
+            "scale": self._scale,
+            "stop": self._stop,
+            "upgrade": self._upgrade,
+        }
 
     def _status(self, session: Session, request: dict[str, Any]) -> None:
         session.finish(ok=True, status=self.arbiter.report())
@@ -90,11 +100,26 @@ class Operator:
             session.finish(ok=True, text="stop ordered; `hybrid stop --wait` returns when it is done")
         self.arbiter.submit(ev.Stop(is_graceful=not request.get("quick")))
 
+    def _upgrade(self, session: Session, request: dict[str, Any]) -> None:
+        problem = self.arbiter.upgrade(leave=True)
+        if problem:
+            session.finish(ok=False, text=problem)
+        elif request.get("wait"):
+            self.upgrading.append(session)
+        else:
+            session.finish(ok=True, text="upgrade ordered; `hybrid upgrade --wait` tells how it ends")
+
+    def upgraded(self, text: str, *, is_ok: bool) -> None:
+        """The successor serves, or has ended."""
+        sessions, self.upgrading = self.upgrading, []
+        for session in sessions:
+            session.finish(ok=is_ok, text=text)
+
     def told(self, text: str) -> None:
         """A line of the log that those who wait should see."""
         for follower in self.followers:
             follower.session.progress(text)
-        for session in self.stopping:
+        for session in (*self.stopping, *self.upgrading):
             session.progress(text)
 
     def settled(self, outcome: act.Settle) -> None:

@@ -36,6 +36,15 @@ class Pidfile:
             ) from error
         self._pid = os.getpid()
 
+    def move(self, path: str) -> None:
+        """Be at another path from now on; what is there is replaced. Where that fails it stays where it is."""
+        path = os.path.abspath(path)
+        try:
+            os.rename(self.path, path)
+        except OSError:  # somebody removed it, or the folder
+            return
+        self.path = path
+
     def remove(self) -> None:
         """Remove it if it is still ours: somebody else may have written theirs since."""
         if self._pid and _read(self.path) == self._pid:

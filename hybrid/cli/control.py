@@ -118,6 +118,27 @@ def stop(control_socket: str, pid: str, wait: bool, timeout: float | None, quick
     return 0
 
 
+@click.command(
+    "upgrade",
+    help="Start the server's command line anew, on the same sockets, and stop the old one when all workers of the new"
+    " one are ready. If they never are, the old one serves on.",
+    add_help_option=False,
+)
+@_finding
+@_WAIT
+@_TIMEOUT
+def upgrade(control_socket: str, pid: str, wait: bool, timeout: float | None) -> int:
+    client = find_arbiter(control_socket=control_socket, pid=pid)
+    try:
+        answer = ask(client, {"command": "upgrade", "wait": wait}, timeout)
+        if wait:
+            client.wait_gone(timeout)
+    finally:
+        client.close()
+    click.echo(answer["text"])
+    return 0
+
+
 def _order(control_socket: str, pid: str, request: dict[str, object], timeout_s: float | None) -> int:
     client = find_arbiter(control_socket=control_socket, pid=pid)
     try:

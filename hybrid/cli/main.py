@@ -23,6 +23,7 @@ COMMANDS = {
     "workers": ("hybrid.cli.control:workers", "Show each worker of a running server, and what it is doing."),
     "reload": ("hybrid.cli.control:reload", "Have a running server load settings and application anew."),
     "scale": ("hybrid.cli.control:scale", "Change the number of workers of a running server."),
+    "upgrade": ("hybrid.cli.control:upgrade", "Replace a running server by a newly started one, on the same sockets."),
     "stop": ("hybrid.cli.control:stop", "Stop a running server."),
 }
 """Command -> module, with the attribute if it is not `command`, and its line in the help."""

@@ -156,3 +156,10 @@ class Flaky(Plain):
         if self.context.slot and Path("flaky").exists():
             os.kill(os.getpid(), signal.SIGSEGV)
         super().serve()
+
+
+class Hanging(Plain):
+    """Never becomes ready."""
+
+    def boot(self) -> None:
+        time.sleep(600)
