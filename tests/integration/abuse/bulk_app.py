@@ -1,0 +1,42 @@
+"""Small answers, uploads of any size and downloads of any size, told by the path: /, /upload, /download/MEGABYTES."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+BLOCK = b"\x5a" * 65536
+BLOCKS_PER_MB = 16
+
+
+def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    path = environ["PATH_INFO"]
+    start_response("200 OK", [("Content-Type", "application/octet-stream")])
+    if path.startswith("/download/"):
+        return (BLOCK for _ in range(int(path[10:]) * BLOCKS_PER_MB))
+    size = 0
+    while piece := environ["wsgi.input"].read(65536):
+        size += len(piece)
+    return [b"%d" % size]
+
+
+async def asgi_app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    if scope["type"] != "http":
+        raise RuntimeError("http only")
+    path = scope["path"]
+    if path.startswith("/download/"):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(int(path[10:]) * BLOCKS_PER_MB):
+            await send({"type": "http.response.body", "body": BLOCK, "more_body": True})
+        await send({"type": "http.response.body"})
+        return
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size += len(message["body"])
+        if not message["more_body"]:
+            break
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"%d" % size})

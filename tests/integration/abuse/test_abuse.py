@@ -1,0 +1,36 @@
+"""Clients that send or take a lot, or slowly: the short versions. tests/slow/abuse has the long ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.integration.abuse import scenarios
+from tests.integration.abuse.bulk import MB
+from tests.integration.server import Server
+
+Bulk = Callable[..., Server]
+
+
+def test_uploads_and_downloads_cost_no_memory(bulk: Bulk) -> None:
+    scenarios.check_uploads_and_downloads_cost_no_memory(bulk(), megabytes=100, most=16 * MB)
+
+
+def test_endless_lines_heads_and_trailers_are_refused_and_cost_no_memory(bulk: Bulk) -> None:
+    scenarios.check_endless_sending_is_refused(bulk(), megabytes=20, clients=10, most=32 * MB)
+
+
+def test_readers_that_do_not_read_cost_little_and_stop_nobody(bulk: Bulk) -> None:
+    """More of them than the worker has threads."""
+    scenarios.check_readers_that_do_not_read_cost_little(bulk(), clients=60, megabytes=20, most=64 * MB)
+
+
+def test_idle_connections_cost_little(bulk: Bulk) -> None:
+    scenarios.check_idle_connections_cost_little(bulk(), count=500, each=16 * 1024)
+
+
+def test_slow_clients_stop_nobody(bulk: Bulk) -> None:
+    scenarios.check_slow_clients_stop_nobody(bulk(), clients=20)
+
+
+def test_flood_of_connections_stops_nobody(bulk: Bulk) -> None:
+    scenarios.check_flood_stops_nobody(bulk(), connections=1000)
