@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from time import monotonic
 from types import FrameType
+from typing import Final
 
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
@@ -21,6 +22,8 @@ from hybrid_workers.stacks import frames_of
 from hybrid_workers.threads import Keeper, ThreadPool
 from hybrid_workers.wsgi_service import WsgiService
 
+_MOST_AT_ONCE: Final = 32
+
 
 class GThreadWorker:
     """See `hybrid.contract.Worker`."""
@@ -31,6 +34,9 @@ class GThreadWorker:
         self._reactor = Reactor(self._service, context.listeners, self)
         self._pool = ThreadPool[Call](threads, self._bring_back)
         self._threads = threads
+        self._batch: list[Call] = []
+        """Requests of one batch of events, for the pool. Given to it one by one, each would have a thread woken that
+        then competes with the reactor for the interpreter at every recv()."""
         context.row.words[Word.CAPACITY] = threads
 
     def boot(self) -> None:
@@ -52,7 +58,10 @@ class GThreadWorker:
         connection.phase = Phase.BUSY
         if not connection.is_read:
             self._reactor.watch(connection, 0)  # the thread reads the rest of the body, and nobody else may
-        self._pool.submit(Call(self._service, connection, request, monotonic()))
+        batch = self._batch
+        batch.append(Call(self._service, connection, request, monotonic()))
+        if len(batch) >= _MOST_AT_ONCE:
+            self.flush()
 
     def resume(self, call: Call) -> None:
         if call.is_all_written:
@@ -66,7 +75,9 @@ class GThreadWorker:
         self._pool.resume(call)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        if self._batch:
+            self._pool.submit_all(self._batch)
+            self._batch = []
 
     def release(self) -> None:
         """Nothing is held back."""

@@ -107,6 +107,18 @@ class ThreadPool(Generic[J]):
             keeper = self._idle.pop()
         keeper.bell.put(call)
 
+    def submit_all(self, calls: list[J]) -> None:
+        """`submit()` for calls that have come together: all are in place before the first thread wakes."""
+        woken = []
+        with self._lock:
+            for call in calls:
+                if self._idle:
+                    woken.append((self._idle.pop(), call))
+                else:
+                    self._waiting.append(call)
+        for keeper, call in woken:
+            keeper.bell.put(call)
+
     def resume(self, call: J) -> None:
         """Run a parked call on, in its own thread."""
         keeper = call.keeper

@@ -58,6 +58,19 @@ def quick() -> FakeCall:
     return call
 
 
+def test_calls_that_come_together_run_in_so_many_threads_and_the_rest_in_turn() -> None:
+    pool = Pool(2)
+    calls = [FakeCall() for _ in range(3)]
+    pool.submit_all(cast(Any, calls))
+    for call in calls[:2]:
+        assert call.began.wait(WAIT_S)
+    assert calls[0].threads != calls[1].threads
+    assert not calls[2].threads
+    for call in calls:
+        call.may_end.set()
+    assert {id(pool.take_back()) for _ in calls} == {id(call) for call in calls}
+
+
 def test_calls_run_at_once_while_threads_are_free_and_wait_in_order_otherwise() -> None:
     pool = Pool(1)
     first = pool.give(FakeCall())
