@@ -565,7 +565,7 @@ def plans(settings: Settings) -> dict[str, Plan]:
             size=settings.workers,
             timeout_s=settings.timeout,
             boot_timeout_s=settings.boot_timeout,
-            graceful_timeout_s=settings.graceful_timeout,
+            graceful_timeout_s=settings.graceful_timeout + settings.drain_delay,
             is_preloaded=is_preloaded(settings),
             waits_for_fix=settings.reload,
             max_memory=settings.max_worker_memory,

@@ -42,6 +42,8 @@ class RequestCycle(Protocol):
     has_left: bool
     is_disconnected: bool
     is_held: bool
+    is_endless: bool
+    """Its response has no end of its own."""
     overdue_at: float
     """The connection's: when it was told that the time for the request is over; 0 while it is not."""
 
@@ -117,6 +119,7 @@ class Cycle:
         "has_left",
         "is_cancelled",
         "is_disconnected",
+        "is_endless",
         "is_held",
         "overdue_at",
         "request",
@@ -153,6 +156,8 @@ class Cycle:
         self.cell = -1
         self.started = 0.0
         self.overdue_at = 0.0
+        self.is_endless = False
+        """The response is an event stream."""
 
     async def run(self, scope: Scope) -> None:
         """Call the application, once, and put right whatever it leaves undone. Never raises."""
@@ -243,6 +248,7 @@ class Cycle:
                 self._extended().has_trailers = True
             for header in headers if isinstance(headers, list) else ():
                 if header[1][:17] == b"text/event-stream":  # its reader waits for the head, not for the first event
+                    self.is_endless = True
                     self.release_head()
                     break
         else:

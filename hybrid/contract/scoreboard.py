@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -83,6 +84,12 @@ class ScoreRow:
     def beat(self, now: float) -> None:
         """Stamp the proof of life."""
         self.floats[3] = now
+
+    def others(self, rows: int) -> Iterator[memoryview[int]]:
+        """The words of the other rows among the first so many. Whose they are, if anybody's, is for the reader."""
+        for base in range(0, min(rows * ROW_BYTES, len(self._map)), ROW_BYTES):
+            if base != self._base:
+                yield memoryview(self._map)[base : base + _CELLS_AT].cast("q")
 
     def begin(self, now: float, method: str, target: bytes, client: str) -> int:
         """Note a request in flight. Returns the cell for `end()`; -1 when all cells are taken.

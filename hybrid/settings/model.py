@@ -322,6 +322,22 @@ class Settings:
         flags=("--graceful-timeout", "--timeout-graceful-shutdown"),
         common=True,
     )
+    drain_delay: float = setting(
+        0.0,
+        kinds.DURATION,
+        "Deadlines",
+        "How long a stopping worker still accepts connections, for load balancers that learn of the stop late;"
+        " --graceful-timeout begins after it.",
+        own=True,
+    )
+    drain_streams: float = setting(
+        5.0,
+        kinds.DURATION,
+        "Deadlines",
+        "Time for WebSockets and event streams after they were told that the worker stops; at most half of"
+        " --graceful-timeout.",
+        own=True,
+    )
     keepalive: float = setting(
         5.0,
         kinds.DURATION,

@@ -24,6 +24,7 @@ from hybrid_workers.asgi_accept import Acceptor
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_sweeper import Sweeper
 from hybrid_workers.bridge import Bridge
+from hybrid_workers.drain import is_last
 from hybrid_workers.wsgi_service import raw_sink
 
 
@@ -35,8 +36,6 @@ class Stop(IntEnum):
     QUICK = 2
 
 
-STREAM_GRACE_S = 5.0
-"""How long an unfinished response goes on after a graceful stop before its application is told http.disconnect."""
 POLL_S = 0.02
 """How often a draining worker looks whether it is done."""
 CLOSING_TURNS = 10
@@ -145,9 +144,11 @@ class AsgiWorker:
         acceptor.resume()
         await self._until(Stop.GRACEFUL)
 
-        acceptor.stop()
         service.wind_up()
         context.channel.send(Draining("stop"))
+        if self._settings.drain_delay:
+            await self._until(Stop.QUICK, monotonic() + self._settings.drain_delay)
+        acceptor.stop(is_last=is_last(context))
         began = monotonic()
         await self._drain(began)
         is_clean = await self._end_lifespan(began)
@@ -193,14 +194,21 @@ class AsgiWorker:
     async def _drain(self, began: float) -> None:
         """Let requests finish; then tell those that do not that the client is gone; then cancel them.
 
+        What has no end of its own, event streams and WebSockets, is told at once and cancelled first.
+
         Of the graceful time 30 % are kept for what comes after a cancellation and for lifespan shutdown, which is
         never left out.
         """
         service = self._service
         graceful = self._settings.graceful_timeout
-        if not await self._drained(min(began + STREAM_GRACE_S, began + graceful * 0.35)):
+        for call in tuple(service.running):
+            if call.is_endless:
+                call.leave()
+        if not await self._drained(began + min(self._settings.drain_streams, graceful * 0.5)):
             for call in tuple(service.running):
-                if call.response.head_sent:
+                if call.is_endless:
+                    call.cancel()
+                elif call.response.head_sent:
                     call.leave()
         if not await self._drained(began + graceful * 0.7):
             if self._stop is not Stop.QUICK:

@@ -65,10 +65,16 @@ class Acceptor:
         self._servers = {listener: own_address(listener) for listener in listeners}
         self.resume()
 
-    def stop(self) -> None:
-        """Accept no more, for good. The listeners stay open: they are not ours."""
-        self._is_stopped = True
+    def stop(self, *, is_last: bool) -> None:
+        """Accept no more, for good. `is_last`: no sibling will take what waits in the backlog, so we do."""
         self._pause()
+        self._is_stopped = True
+        for listener in self._listeners:
+            if is_last:
+                for _ in range(self._service.settings.backlog // BUDGET):
+                    if not self._accept(listener):
+                        break
+            listener.socket.close()
         self._loop.call_later(LAST_CHANCE_S, self._give_up)
 
     def _give_up(self) -> None:
@@ -91,23 +97,25 @@ class Acceptor:
             for listener in self._listeners:
                 self._loop.remove_reader(listener.socket)
 
-    def _accept(self, listener: Listener) -> None:
+    def _accept(self, listener: Listener) -> bool:
+        """True if there may be more at once."""
         for _ in range(BUDGET):
             if self._is_full:
                 self._pause()
-                return
+                return False
             try:
                 sock, address = listener.socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionError):  # a sibling was quicker, or the client left
-                return
+                return False
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     raise
                 self._service.log.error("accept: %s; trying again in %.1f s", error.strerror, BACK_OFF_S)
                 self._pause()
                 self._loop.call_later(BACK_OFF_S, self.resume)
-                return
+                return False
             self._take(sock, address, listener)
+        return True
 
     def adopt(self, sock: socket.socket, peer: Peer, data: bytes = b"") -> None:
         """Serve a connected socket, which becomes ours. `data` is what was read from it already."""

@@ -48,6 +48,8 @@ class Call(Protocol):
     request: Request
     response: Response
     task: asyncio.Task[None] | None
+    is_endless: bool
+    """It ends when the client leaves, not by itself."""
 
     def leave(self) -> None:
         """Tell whoever listens that the client is, or should be, gone."""

@@ -88,6 +88,8 @@ class WebSocketSession(asyncio.Protocol):
         "task",
     )
 
+    is_endless = True
+
     def __init__(self, service: Service, transport: asyncio.Transport, request: Request, opening: Opening) -> None:
         settings = service.settings
         self.request = request

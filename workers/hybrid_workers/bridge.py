@@ -82,6 +82,7 @@ class BridgeCycle:
     `_lock` guards what both sides touch: `_pieces`, `_ahead`, `_chunks`, `buffered`, `_is_signalled` and the flags.
     """
 
+    is_endless = False  # there is nobody in it who could be told
     holds_head = False
     """A WSGI response's head goes out with its first content, never before: PEP 3333."""
 

@@ -30,6 +30,7 @@ from hybrid.http1.refusal import plain_page, refusal
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
 from hybrid_workers.deadline import Enforcer
+from hybrid_workers.drain import is_last
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
 from hybrid_workers.wakeup import Wakeup
@@ -101,6 +102,8 @@ class Reactor:
         """Calls that other threads have brought back, to be settled. They also wake the loop where it cannot wait."""
         self.wakeup = Wakeup()
         self.is_stopping = False
+        self.is_closed = False
+        """It accepts no more, and its listeners are closed."""
         self.is_accepting = False
         self.active = 0
         """Requests in the application's hands, those of slow readers included."""
@@ -130,6 +133,8 @@ class Reactor:
         self._is_over = False
         self._now = 0.0
         self._stop_at = 0.0
+        self._close_at = inf
+        self._cut_streams_at = inf
 
     # -- the loop -----------------------------------------------------------------------------------
 
@@ -226,7 +231,7 @@ class Reactor:
 
     def _listen(self, now: float) -> None:
         """Take connections, unless that must wait."""
-        if self.is_stopping or len(self._connections) >= self._most_connections:
+        if self.is_closed or len(self._connections) >= self._most_connections:
             return
         if now < self._accept_again_at and not (self._has_delayed and self._runner.has_room()):
             return
@@ -545,8 +550,35 @@ class Reactor:
             self._expire(connection)
         if self._entrance:
             self._entrance.sweep(now)
-        if self.is_stopping and (not (self._connections or self._entrance) or now >= self._stop_at):
+        if now >= self._close_at:
+            self._close_listeners(now)
+        if now >= self._cut_streams_at:
+            self._cut_streams()
+        if self.is_closed and (not (self._connections or self._entrance) or now >= self._stop_at):
             self._is_over = True
+
+    def _close_listeners(self, now: float) -> None:
+        """Accept no more. What the kernel has accepted for us already is served, unless a sibling will."""
+        self._close_at = inf
+        if is_last(self._service.context):
+            self._accept_budget = self._service.context.settings.backlog
+            for fd in self._listeners:
+                self._has_delayed = True
+                self._accept(fd, now)
+        self._stop_listening()
+        self.is_closed = True
+        for listener in self._listeners.values():
+            listener.socket.close()
+
+    def _cut_streams(self) -> None:
+        """Event streams end by nature with the client only: let their next piece find that it has gone."""
+        self._cut_streams_at = inf
+        for connection in self._connections.values():
+            call: Call | None = connection.call
+            if call is not None and any(
+                value[:17] == b"text/event-stream" for _, value in call.exchange.header_bytes()
+            ):
+                connection.seal()
 
     def _expire(self, connection: Connection) -> None:
         match connection.phase:
@@ -572,9 +604,11 @@ class Reactor:
         if self.is_stopping:
             return
         self.is_stopping = True
-        self._stop_listening()
+        settings = self._service.context.settings
+        self._close_at = now + settings.drain_delay
+        self._cut_streams_at = self._close_at + min(settings.drain_streams, settings.graceful_timeout / 2)
         self._service.keeps_alive = False
-        self._stop_at = now + self._service.context.settings.graceful_timeout
+        self._stop_at = self._close_at + settings.graceful_timeout
         self._channel.send(Draining("stop"))
         self._entrance.hurry(now + LAST_CHANCE_S)
         for connection in list(self._connections.values()):

@@ -64,6 +64,9 @@ def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
     way = WAYS.get(environ["PATH_INFO"])
     if way is not None:
         way(float(environ["QUERY_STRING"]))
+    if environ["PATH_INFO"] == "/deaf-events":
+        start_response("200 OK", [("Content-Type", "text/event-stream")])
+        return events()
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/stream":
         return stream(int(environ["QUERY_STRING"]))
@@ -76,6 +79,38 @@ def stream(count: int) -> Iterable[bytes]:
     for _ in range(count):
         yield b"x"
         time.sleep(0.1)
+
+
+def events() -> Iterable[bytes]:
+    say("sending events")
+    try:
+        while True:
+            yield b"data: 1\n\n"
+            time.sleep(0.05)
+    finally:
+        say("the event stream has ended")
+
+
+async def send_events(
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+    is_deaf: bool,
+) -> None:
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    say("sending events")
+    try:
+        await receive()
+        if not is_deaf:
+            await receive()
+            say("the event stream was told")
+            await send({"type": "http.response.body", "body": b"data: bye\n\n"})
+            return
+        while True:
+            await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+            await asyncio.sleep(0.05)
+    finally:
+        say("the event stream has ended")
 
 
 async def wait(seconds: float) -> None:
@@ -102,6 +137,9 @@ async def asgi_app(
 ) -> None:
     assert scope["type"] == "http"
     path, seconds = scope["path"], scope["query_string"]
+    if path.endswith("events"):
+        await send_events(receive, send, path == "/deaf-events")
+        return
     if path == "/wait":
         await wait(float(seconds))
     elif path == "/stubborn-wait":
@@ -113,6 +151,7 @@ async def asgi_app(
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if path == "/stream":
+        say("streaming")
         for _ in range(int(seconds)):
             await send({"type": "http.response.body", "body": b"x", "more_body": True})
             await asyncio.sleep(0.1)

@@ -1,0 +1,36 @@
+"""The last accepts of a worker that stops.
+
+A connection in the backlog has been told by the kernel that it is connected. If the last process that listens
+closes, it is reset; so the last one takes what waits there before it closes. Any other leaves it to its siblings.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from hybrid.contract import WorkerContext
+from hybrid.contract.scoreboard import Word
+
+_READY: Final = 2
+"""See hybrid_workers.child.Stage."""
+_SPARE_ROWS: Final = 16
+
+
+def is_last(context: WorkerContext) -> bool:
+    """No sibling is ready that would take what waits in the backlog.
+
+    A worker notes that it drains before it asks, so of two that stop at once at least one is the last.
+    """
+    for words in context.row.others(4 * context.pool_size + _SPARE_ROWS):
+        if words[Word.STAGE] == _READY and _is_alive(words[Word.PID]):
+            return False
+    return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return pid > 0
