@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-slow fuzz check lint types arch bench docs format clean
+.PHONY: help setup demo test test-slow fuzz check lint types arch bench bench-guard docs format clean
 
 help:
 	@echo "make demo       set up, then serve the example FastAPI and Django applications until Ctrl-C"
@@ -19,6 +19,7 @@ help:
 	@echo "make fuzz       look for inputs that break the parser, for FUZZ_S seconds (60)"
 	@echo "make check      lint types arch test: what must hold before a push"
 	@echo "make bench      measure against other servers; see benchmarks/README.md"
+	@echo "make bench-guard  count instructions per request (valgrind) against the recorded baseline"
 	@echo "make docs       write docs/settings.md from the settings table"
 	@echo "make format     format the code and sort the imports"
 
@@ -70,6 +71,10 @@ format: setup
 # ARGS are the harness's own: make bench ARGS="--questions hello_wsgi --servers 'hybrid*,gunicorn-sync'"
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# GUARD_ARGS=--record makes what is counted now the baseline
+bench-guard: setup
+	$(BIN)/python -m benchmarks.guard $(GUARD_ARGS)
 
 docs: setup
 	$(BIN)/python -m hybrid.settings.docs > docs/settings.md

@@ -10,6 +10,7 @@
     load         wrk: run it, read its report
     questioning  the kinds of question: load, start-up
     rounds       the interleaved rounds
+    guard        instructions per request, against a baseline
     report       medians and ratios as JSON and Markdown
 
 Standard library only: the harness must not need what it measures.

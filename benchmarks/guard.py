@@ -1,0 +1,161 @@
+"""`make bench-guard`: instructions per request against a baseline, which no neighbour on the machine can disturb.
+
+Valgrind counts what the worker executes in user mode for more and for fewer of the same requests, one after the other
+on one connection. That leaves out the kernel and the caches, so it is no measure of speed; but it repeats within a
+fraction of a percent, and so shows what a change has added to the path of a request.
+
+A count holds for one build of Python and of the C libraries: the baseline has one entry for each that was measured,
+and for another there is nothing to compare with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks import interpreter, peers
+from benchmarks.process import free_port
+from benchmarks.questioning import APPS
+
+BASELINE = Path(__file__).parent / "results" / "instructions.json"
+TOLERANCE = 0.03
+FEW, MANY = 500, 6500
+"""Requests of two runs: the difference between them is without the worker's start and end."""
+KINDS = {"sync": "plain_wsgi:hello", "asgi": "plain_asgi:hello"}
+_REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+_LIMIT_S = 120.0
+
+
+class CountFailed(Exception):
+    """Valgrind or the server did not do its part."""
+
+
+def verdict(count: float, baseline: float) -> str:
+    """What to say of a count; "" when it is near enough."""
+    change = count / baseline - 1
+    if change > TOLERANCE:
+        return f"{change:+.1%}: more than before; find out why, or record it with --record"
+    if change < -TOLERANCE:
+        return f"{change:+.1%}: less than before; record it with --record, so that it stays so"
+    return ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.guard", description=__doc__)
+    parser.add_argument("--record", action="store_true", help="make what is counted now the baseline of this build")
+    parser.add_argument("--environment", type=Path, default=peers.FOLDER, help="virtual environment to run in")
+    parser.add_argument("--python", default="", help="interpreter for a new environment (default: the best present)")
+    options = parser.parse_args()
+    if shutil.which("valgrind") is None:
+        print(
+            "bench-guard: valgrind was not found in $PATH; install it, for example: apt-get install valgrind",
+            file=sys.stderr,
+        )
+        return 1
+    environment = peers.prepare((), interpreter.choose(options.python), options.environment)
+    build = _build(environment)
+    known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    counts = {kind: count(environment, kind, app) for kind, app in KINDS.items()}
+    worst = 0
+    for kind, found in counts.items():
+        before = known.get(build, {}).get(kind)
+        said = verdict(found, before) if before else "no baseline for this build; record one with --record"
+        print(f"{kind:<6} {found:>9,.0f} instructions per request  {said or f'as before ({before:,.0f})'}")
+        worst = max(worst, 1 if before and said else 0)
+    if options.record:
+        BASELINE.parent.mkdir(exist_ok=True)
+        BASELINE.write_text(
+            json.dumps({**known, build: {kind: round(found) for kind, found in counts.items()}}, indent=1) + "\n"
+        )
+        return 0
+    return worst
+
+
+def count(environment: peers.Environment, kind: str, app: str) -> float:
+    """Instructions in user mode that the worker executes for one request. Raises CountFailed."""
+    few, many = (_executed(environment, kind, app, requests) for requests in (FEW, MANY))
+    return (many - few) / (MANY - FEW)
+
+
+def _executed(environment: peers.Environment, kind: str, app: str, requests: int) -> int:
+    """What a worker executes in its whole life with so many requests."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/%p", environment.python]
+        command += ["-m", "hybrid", "--bind", f"127.0.0.1:{port}", "--timeout", "0", "-k", kind, app]
+        server = subprocess.Popen(
+            command,
+            cwd=APPS,
+            env={**os.environ, **environment.variables, "PYTHONHASHSEED": "0"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            with _connected(server, port) as client:
+                worker = _worker_of(server.pid)
+                _ask(client, requests)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.wait(_LIMIT_S)
+        return _total(Path(folder) / str(worker))
+
+
+def _connected(server: subprocess.Popen[bytes], port: int) -> socket.socket:
+    deadline = time.monotonic() + _LIMIT_S
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            client = socket.create_connection(("127.0.0.1", port), 5)
+            client.settimeout(_LIMIT_S)
+            _ask(client, 1)
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return client
+    raise CountFailed("the server did not answer under valgrind")
+
+
+def _ask(client: socket.socket, times: int) -> None:
+    for _ in range(times):
+        client.sendall(_REQUEST)
+        answer = client.recv(65536)
+        if not answer.endswith(b"Hello, World!"):
+            raise CountFailed(f"unexpected answer {answer[:80]!r}")
+
+
+def _worker_of(arbiter: int) -> int:
+    children = Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()
+    if len(children) != 1:
+        raise CountFailed(f"expected one worker, found {len(children)}")
+    return int(children[0])
+
+
+def _total(output: Path) -> int:
+    try:
+        found = re.search(r"^(?:totals|summary): (\d+)", output.read_text(errors="replace"), re.MULTILINE)
+    except FileNotFoundError:
+        found = None
+    if found is None:
+        raise CountFailed("callgrind left no total for the worker")
+    return int(found[1])
+
+
+def _build(environment: peers.Environment) -> str:
+    """What a count depends on: the interpreter, and the libraries in C."""
+    found = interpreter.ask(environment.python)
+    libraries = ", ".join(f"{name} {environment.version(name)}" for name in ("httptools", "uvloop"))
+    return f"{found}, {libraries}, {platform.machine()} {' '.join(platform.libc_ver())}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
