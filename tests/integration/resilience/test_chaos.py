@@ -1,0 +1,37 @@
+"""Reloads, handovers and murders under load: the short version. `tests/slow/test_chaos.py` is the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.resilience.scenes import handovers, murders, reloads
+
+KINDS = {
+    "sync": ("-k", "sync"),
+    "gthread": ("-k", "gthread", "--threads", "4"),
+    "gevent": ("-k", "gevent"),
+    "asgi": ("-k", "asgi"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reloads_lose_nothing(kind: str, tmp_path: Path) -> None:
+    fates = reloads(KINDS[kind], tmp_path, 3)
+    print(fates.row(f"{kind}: 3 reloads"))
+    assert not fates.failures
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_handovers_to_another_server_on_the_same_listener_lose_nothing(kind: str, tmp_path: Path) -> None:
+    fates = handovers(KINDS[kind], tmp_path, 3)
+    print(fates.row(f"{kind}: 3 handovers"))
+    assert not fates.failures
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_workers_lose_only_what_they_had_in_hand(kind: str, tmp_path: Path) -> None:
+    fates, allowed = murders(KINDS[kind], tmp_path, 3)
+    print(fates.row(f"{kind}: 3 kills, at most {allowed}"))
+    assert fates.failed <= allowed, fates.failures
