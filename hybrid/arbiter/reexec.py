@@ -18,7 +18,8 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
 
-VARIABLE = "HYBRID_UPGRADE"
+VARIABLE = "_HYBRID_UPGRADE"
+"""Not HYBRID_..., which is how settings are named."""
 SUFFIX = ".2"
 _READY = b"ready\n"
 

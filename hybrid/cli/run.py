@@ -34,7 +34,7 @@ def run(values: dict[str, object], check_config: bool = False, print_config: boo
         return resolve(values, environ, cwd, parse=parse_command_line)
 
     first = [read()]  # a Python settings file is a program: it must not run twice at the start
-    if first[0].settings.daemon and "HYBRID_UPGRADE" not in os.environ:  # its predecessor is in the background
+    if first[0].settings.daemon and "_HYBRID_UPGRADE" not in os.environ:  # its predecessor is in the background
         _go_to_background(first[0].settings)
 
     def load_settings() -> Settings:
