@@ -11,12 +11,13 @@ in a way that cannot be patched, goes silent, and --timeout ends it.
 from __future__ import annotations
 
 import socket
+from collections import deque
 from dataclasses import replace
 from time import monotonic
 from types import FrameType
 from typing import Final
 
-from gevent import monkey
+from gevent import monkey, sleep, spawn
 
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
@@ -29,6 +30,9 @@ from hybrid_workers.gevent_poller import HubPoller
 from hybrid_workers.reactor import Reactor
 from hybrid_workers.stacks import frames_of
 from hybrid_workers.wsgi_service import WsgiService
+
+REST_S: Final = 1.0
+"""How long a connection without a request keeps its greenlet."""
 
 _PlainSocket: Final[type[socket.socket]] = monkey.get_original("socket", "socket")
 
@@ -46,13 +50,19 @@ class GeventWorker:
         self._poller = HubPoller()
         self._reactor = Reactor(self._service, _unpatched(context.listeners), self, self._poller, GreenConnection)
         self._row = context.row
+        self._rested: deque[tuple[float, GreenConnection]] = deque()
+        """When which connections had an answer, for so long that their greenlets may still be wanted."""
         context.row.words[Word.CAPACITY] = context.settings.worker_connections
 
     def boot(self) -> None:
         """The application is loaded already: see `WorkerContext.app`."""
 
     def serve(self) -> None:
-        self._reactor.run()
+        letting_go = spawn(self._let_go)
+        try:
+            self._reactor.run()
+        finally:
+            letting_go.kill(block=False)
 
     def stop(self, *, graceful: bool) -> None:
         self._reactor.stop(graceful=graceful)
@@ -114,10 +124,30 @@ class GeventWorker:
     # -- in a keeper ----------------------------------------------------------------------------------
 
     def _settle(self, call: Call) -> None:
-        self._row.beat(monotonic() + BEAT_AHEAD_S)  # many requests at once are not silence
-        self._reactor.settle(call, monotonic())
-        if call.connection.receiver.buffer:
+        now = monotonic()
+        self._row.beat(now + BEAT_AHEAD_S)  # many requests at once are not silence
+        self._reactor.settle(call, now)
+        connection = call.connection
+        if connection.receiver.buffer:
             self._poller.wake()  # the next request has come already, so that no event will tell of it
+        assert isinstance(connection, GreenConnection), "the reactor was told to make these"
+        connection.rested_at = now
+        self._rested.append((now, connection))
+
+    # -- in a greenlet of its own ---------------------------------------------------------------------
+
+    def _let_go(self) -> None:
+        """End the greenlets of connections that bring no more requests: most of what an idle one costs is its stack."""
+        rested = self._rested
+        while True:
+            sleep(REST_S / 2)
+            due = monotonic() - REST_S
+            while rested and rested[0][0] <= due:
+                rested_at, connection = rested.popleft()
+                keeper = connection.keeper
+                if keeper is not None and connection.rested_at == rested_at and connection.phase is Phase.IDLE:
+                    connection.keeper = None
+                    keeper.end()
 
 
 class _UnpatchedListener(_PlainSocket):  # type: ignore[misc, valid-type]  # a class, which mypy cannot see

@@ -1,7 +1,8 @@
 """A connection whose requests run in a greenlet of its own, the keeper.
 
-The keeper begins with the first request and ends with the connection, so that what an application keeps by
-greenlet (a database connection, say) lives as long as the client stays, and is let go with it.
+The keeper begins with a request and ends with the connection, or a while after a request that no other followed.
+So what an application keeps by greenlet (a database connection, say) lives as long as the client is busy, and is
+let go with it; and a connection that is merely kept alive costs no stack.
 """
 
 from __future__ import annotations
@@ -31,13 +32,15 @@ _READ: Final = select.POLLIN
 class GreenConnection(Connection):
     """Waits in the hub where the others block."""
 
-    __slots__ = ("keeper",)
+    __slots__ = ("keeper", "rested_at")
 
     def __init__(
         self, sock: socket.socket | TlsTransport, peer: Peer, receiver: Receiver, deadlines: Deadlines
     ) -> None:
         super().__init__(sock, peer, receiver, deadlines)
         self.keeper: Keeper | None = None
+        self.rested_at = 0.0
+        """When its last request was answered."""
 
     def wait(self, events: int, timeout: float) -> bool:
         wait = wait_read if events == _READ else wait_write

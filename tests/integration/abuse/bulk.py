@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from tests.integration.server import WAIT_S, Server
 from tests.integration.workers.wire import Client, get
@@ -34,6 +35,17 @@ def memory(pid: int) -> int:
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("no RssAnon")
+
+
+def settled(pid: int) -> int:
+    """`memory()` once it has not changed for a while: a worker lets go of what it kept at hand."""
+    seen = [memory(pid)]
+    until = monotonic() + WAIT_S
+    while len(set(seen[-20:])) > 1 or len(seen) < 20:
+        assert monotonic() < until, f"the memory of an idle worker goes on changing: {seen[-20:]}"
+        sleep(0.1)
+        seen.append(memory(pid))
+    return seen[-1]
 
 
 class Growth:

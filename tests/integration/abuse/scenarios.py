@@ -11,8 +11,8 @@ from tests.integration.abuse.bulk import (
     close_all,
     connect_many,
     download,
-    memory,
     send_for_ever,
+    settled,
     upload,
     warmed_up,
     watched,
@@ -75,11 +75,12 @@ def check_readers_that_do_not_read_cost_little(server: Server, clients: int, meg
 def check_idle_connections_cost_little(server: Server, count: int, each: int) -> None:
     """Kept alive after a request, as those of browsers are."""
     pid = warmed_up(server)
-    before = memory(pid)
+    before = settled(pid)
     with holding(server, count, get("/")) as sockets:
         for sock in sockets:
             assert Client(sock).hear().status == 200
-        used = memory(pid) - before
+        answer_quickly(server)
+        used = settled(pid) - before
         answer_quickly(server)
     assert used < count * each, f"{used / count:.0f} bytes each"
 
