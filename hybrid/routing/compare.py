@@ -1,0 +1,275 @@
+"""Do two responses to the same request agree? What shadow traffic is judged by.
+
+Compared are status, header fields and body; each difference is one line that names the field or the place in the
+body. A body is equal if its bytes are; else if both are JSON of the same value (members in any order, whatever white
+space, but 1.0 is not 1.5, nor "1"); else if both are HTML of the same text once white space counts as a browser
+counts it. Work and memory are bounded: bodies over a limit are compared by their bytes only, nesting is cut off, and
+after a few differences it stops.
+
+Fields that differ between any two responses (Date), that a worker makes and not the application (Connection), or that
+follow from the body, which is compared itself, are left out, as are those the caller names.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+Fields = Sequence[tuple[bytes, bytes]]
+
+IGNORED = frozenset(
+    {
+        b"age",
+        b"alt-svc",
+        b"connection",
+        b"content-length",
+        b"date",
+        b"keep-alive",
+        b"server",
+        b"transfer-encoding",
+        b"x-request-id",
+    }
+)
+"""Fields that say nothing about the application."""
+
+UNORDERED = frozenset(
+    {b"vary", b"allow", b"access-control-allow-headers", b"access-control-allow-methods", b"cache-control"}
+)
+"""Lists whose order has no meaning."""
+
+MOST_DIFFERENCES = 10
+MOST_BODY = 256 * 1024
+"""Bytes of a body that are looked into; larger ones are equal or not."""
+
+_MOST_DEPTH = 64
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response. Names of fields are lower-case. `is_whole`: the body was not cut off when it was copied."""
+
+    status: int
+    headers: Fields
+    body: bytes = b""
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`what` is status, header NAME, cookie NAME, or body; `real` and `shadow` are what was found, shortened."""
+
+    what: str
+    real: str
+    shadow: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.real} | {self.shadow}"
+
+
+@dataclass(slots=True)
+class _Found:
+    """Differences, up to a number."""
+
+    items: list[Difference] = field(default_factory=list)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.items) >= MOST_DIFFERENCES
+
+    def add(self, what: str, real: object, shadow: object) -> None:
+        if not self.is_full:
+            self.items.append(Difference(what, _shown(real), _shown(shadow)))
+
+
+def compare(real: Answer, shadow: Answer, ignored: Collection[bytes] = ()) -> tuple[Difference, ...]:
+    """The differences, none if the answers agree. `ignored` are names of fields, or `cookie:NAME`, lower-case."""
+    found = _Found()
+    if real.status != shadow.status:
+        found.add("status", real.status, shadow.status)
+    _compare_headers(real.headers, shadow.headers, IGNORED.union(ignored), found)
+    if real.status // 100 == shadow.status // 100:  # an error page differs anyhow, and its status says it
+        _compare_bodies(real, shadow, found)
+    return tuple(found.items)
+
+
+# -- header fields ---------------------------------------------------------------------------------
+
+
+def _compare_headers(real: Fields, shadow: Fields, ignored: Collection[bytes], found: _Found) -> None:
+    ours, theirs = _by_name(real, ignored), _by_name(shadow, ignored)
+    for name in dict.fromkeys([*ours, *theirs]):
+        one, other = ours.get(name), theirs.get(name)
+        if name == b"set-cookie":
+            _compare_cookies(one or [], other or [], ignored, found)
+        elif one != other:
+            found.add(f"header {name.decode('latin-1')}", _field(one), _field(other))
+
+
+def _by_name(fields: Fields, ignored: Collection[bytes]) -> dict[bytes, list[bytes]]:
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in fields:
+        if name not in ignored:
+            found.setdefault(name, []).append(_normal(name, value))
+    for name in UNORDERED.intersection(found):
+        found[name] = sorted({item.strip().lower() for value in found[name] for item in value.split(b",")})
+    return found
+
+
+def _normal(name: bytes, value: bytes) -> bytes:
+    if name == b"content-type":
+        return re.sub(rb"\s*;\s*", b"; ", value).lower().replace(b'"', b"")
+    return value
+
+
+def _field(values: list[bytes] | None) -> str:
+    return "(none)" if values is None else b", ".join(values).decode("latin-1")
+
+
+def _compare_cookies(real: list[bytes], shadow: list[bytes], ignored: Collection[bytes], found: _Found) -> None:
+    """By the cookie's name, as each has its own field and their order means nothing."""
+    ours, theirs = _cookies(real), _cookies(shadow)
+    for name in dict.fromkeys([*ours, *theirs]):
+        if b"cookie:" + name.lower() not in ignored and ours.get(name) != theirs.get(name):
+            found.add(f"cookie {name.decode('latin-1')}", _cookie(ours.get(name)), _cookie(theirs.get(name)))
+
+
+def _cookies(values: Iterable[bytes]) -> dict[bytes, tuple[bytes, frozenset[bytes]]]:
+    """Value and attributes. Expires is left out: it counts from now; Max-Age says the same without a clock."""
+    found = {}
+    for text in values:
+        pair, *attributes = (part.strip() for part in text.split(b";"))
+        name, _, value = pair.partition(b"=")
+        found[name] = (value, frozenset(a.lower() for a in attributes if a and not a.lower().startswith(b"expires")))
+    return found
+
+
+def _cookie(cookie: tuple[bytes, frozenset[bytes]] | None) -> str:
+    return "(none)" if cookie is None else b"; ".join([cookie[0], *sorted(cookie[1])]).decode("latin-1")
+
+
+# -- bodies ----------------------------------------------------------------------------------------
+
+
+def _compare_bodies(real: Answer, shadow: Answer, found: _Found) -> None:
+    if not (real.is_whole and shadow.is_whole):
+        length = min(len(real.body), len(shadow.body))
+        if real.body[:length] != shadow.body[:length]:
+            found.add("body", *_around(real.body, shadow.body))
+        return
+    if real.body == shadow.body:
+        return
+    if max(len(real.body), len(shadow.body)) <= MOST_BODY:
+        kind = _kind(real.headers)
+        if kind == _kind(shadow.headers) == "json" and _compare_json(real.body, shadow.body, found):
+            return
+        if kind == _kind(shadow.headers) == "html":
+            ours, theirs = _html(real.body), _html(shadow.body)
+            if ours != theirs:
+                found.add("body", *_around(ours, theirs))
+            return
+    found.add("body", *_around(real.body, shadow.body))
+
+
+def _kind(headers: Fields) -> str:
+    if any(name == b"content-encoding" and value != b"identity" for name, value in headers):
+        return "bytes"
+    kind = next((value.partition(b";")[0].strip().lower() for name, value in headers if name == b"content-type"), b"")
+    if kind.endswith((b"/json", b"+json")):
+        return "json"
+    return "html" if kind in (b"text/html", b"application/xhtml+xml") else "bytes"
+
+
+def _compare_json(real: bytes, shadow: bytes, found: _Found) -> bool:
+    """False where one of them is no JSON, so that only the bytes can tell."""
+    try:
+        ours, theirs = json.loads(real), json.loads(shadow)
+    except (ValueError, RecursionError):
+        return False
+    _walk(ours, theirs, "$", found, 0)
+    return True
+
+
+def _walk(real: object, shadow: object, place: str, found: _Found, depth: int) -> None:
+    if found.is_full:
+        return
+    if depth > _MOST_DEPTH:
+        found.add(f"body {place[:_SHOWN]}", "nested too deeply to compare", "the same")
+    elif isinstance(real, dict) and isinstance(shadow, dict):
+        for name in dict.fromkeys([*real, *shadow]):
+            inner = f"{place}.{name}"
+            if name not in real or name not in shadow:
+                found.add(f"body {inner[:_SHOWN]}", *(_member(owner, name) for owner in (real, shadow)))
+            else:
+                _walk(real[name], shadow[name], inner, found, depth + 1)
+    elif isinstance(real, list) and isinstance(shadow, list):
+        if len(real) != len(shadow):
+            found.add(f"body {place[:_SHOWN]}", f"{len(real)} items", f"{len(shadow)} items")
+        for index, (one, other) in enumerate(zip(real, shadow, strict=False)):
+            if one is not other:
+                _walk(one, other, f"{place}[{index}]", found, depth + 1)
+    elif type(real) is not type(shadow) or (real != shadow and not _is_nan(real)):
+        # 1 and 1.0 are different texts, and clients in other languages take them for different types
+        found.add(f"body {place[:_SHOWN]}", json.dumps(real), json.dumps(shadow))
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _member(owner: dict[str, object], name: str) -> str:
+    return json.dumps(owner[name])[:_SHOWN] if name in owner else "(none)"
+
+
+_OPENING = re.compile(rb"<(pre|textarea|script|style)\b", re.IGNORECASE)
+_CLOSING = {
+    name: re.compile(rb"</" + name + rb"\s*>", re.IGNORECASE) for name in (b"pre", b"textarea", b"script", b"style")
+}
+_BETWEEN_TAGS = re.compile(rb">\s+<")
+_SPACE = re.compile(rb"[ \t\r\n\f]+")
+
+
+def _html(body: bytes) -> bytes:
+    """With each run of white space as one space, and none between tags or before the end of one.
+
+    Where white space is text (pre, textarea) or may be (script, style), it stays. An element that is never closed
+    lasts to the end, and ends the search: looking again from each opening would take the square of the length.
+    """
+    found = []
+    place = 0
+    while (opening := _OPENING.search(body, place)) is not None:
+        found.append(_squeezed(body[place : opening.start()]))
+        closing = _CLOSING[opening[1].lower()].search(body, opening.end())
+        place = len(body) if closing is None else closing.end()
+        found.append(body[opening.start() : place])
+    found.append(_squeezed(body[place:]))
+    return b"".join(found).strip()
+
+
+def _squeezed(markup: bytes) -> bytes:
+    return _BETWEEN_TAGS.sub(b"><", _SPACE.sub(b" ", markup)).replace(b" >", b">").replace(b" />", b"/>")
+
+
+def _around(real: bytes, shadow: bytes) -> tuple[str, str]:
+    """Where they begin to differ, with what is there."""
+    length = min(len(real), len(shadow))
+    low, high = 0, length
+    while low < high:  # by halves: comparing slices is a thousand times faster than comparing bytes
+        middle = (low + high + 1) // 2
+        if real[low:middle] == shadow[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    start = max(0, low - 10)
+    return tuple(  # type: ignore[return-value]  # of two
+        f"byte {low} of {len(body)}: {body[start : start + _SHOWN]!r}" for body in (real, shadow)
+    )
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    most = 2 * _SHOWN
+    return text if len(text) <= most else text[: most - 3] + "..."
