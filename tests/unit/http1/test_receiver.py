@@ -132,3 +132,11 @@ def test_the_request_line_limit_is_the_same_for_whole_and_split_heads(parser: He
         else:
             with pytest.raises(ProtocolError, match="414"):
                 [receiver.next_request(piece) for piece in pieces]
+
+
+def test_a_head_that_does_not_end_is_refused_as_soon_as_it_has_too_many_fields(parser: HeadParser) -> None:
+    receiver = Receiver(parser, Limits(fields=3))
+    assert receiver.next_request(b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 3) is None
+    with pytest.raises(ProtocolError) as caught:
+        receiver.next_request(b"A: b\r\nA:")
+    assert caught.value.status == 431
