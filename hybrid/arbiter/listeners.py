@@ -244,6 +244,8 @@ def _explain(address: Address, error: OSError, settings: Settings) -> str:
         hint = "; ports below 1024 need CAP_NET_BIND_SERVICE or a different --bind"
     elif error.errno == errno.EADDRNOTAVAIL:
         hint = "; no interface of this machine has that address"
+    elif error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EROFS) and isinstance(address, Unix):
+        hint = "; the folder must exist and be writable"
     elif error.errno == errno.EPERM and isinstance(address, Unix):
         hint = f"; only root can give the socket to user {settings.user!r} group {settings.group!r}"
     elif isinstance(error, socket.gaierror):

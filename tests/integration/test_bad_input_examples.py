@@ -92,6 +92,9 @@ CASES = {
     "address that is none": Case(["-b", "127.0.0.1:http", "good:app"], 1, r"127\.0\.0\.1:http"),
     "port out of range": Case(["-b", "127.0.0.1:99999", "good:app"], 1, r"99999"),
     "address of another machine": Case(["-b", "192.0.2.1:0", "good:app"], 1, r"192\.0\.2\.1"),
+    "socket in a folder that is missing": Case(
+        ["-b", "unix:no/such/folder/h.sock", "good:app"], 1, r"unix:no/such/folder/h\.sock: .*the folder must exist"
+    ),
     "descriptor that is no socket": Case(["-b", "fd://0", "good:app"], 1, r"fd://0"),
     "folder that is missing": Case(["--chdir", "no/such/folder", "good:app"], 1, r"no/such/folder"),
     "unknown user": Case(["-u", "nobody-of-that-name", "good:app"], 1, r"nobody-of-that-name"),

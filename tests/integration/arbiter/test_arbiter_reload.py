@@ -96,15 +96,19 @@ def test_reload_binds_new_addresses_and_closes_the_old_ones(arbiter: StartArbite
     assert not new_path.exists()
 
 
-def test_reloads_one_upon_the_other_end_with_the_last(arbiter: StartArbiter) -> None:
+def test_reloads_one_upon_the_other_end_with_the_last(arbiter: StartArbiter, tmp_path: Path) -> None:
     run = arbiter(workers=2)
     run.ready(2)
     for _ in range(10):
         run.kill(signal.SIGHUP)
     run.wait_for(r"Handling signal: hup")
+    (tmp_path / "settings.json").write_text(json.dumps({"workers": 3}))
     run.kill(signal.SIGHUP)
-    run.wait_for(r"generation \d+ is ready")
+    (last,) = run.wait_for(r"Reloaded: generation (\d+) serves with 3 workers")
+    assert run.ask()[2] == int(last)
     assert run.stop() == 0
+    booted = [int(generation) for generation in re.findall(r"Booting worker with pid: .* gen=(\d+)", run.log)]
+    assert max(booted) == int(last)
 
 
 def test_ttin_and_ttou(arbiter: StartArbiter) -> None:
