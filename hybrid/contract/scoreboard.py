@@ -100,7 +100,13 @@ class ScoreRow:
             return -1
         cell = self._free.pop()
         _CELL.pack_into(
-            self._map, cell, now, len(target), client.encode("latin-1", "replace"), method.encode("latin-1", "replace"), target
+            self._map,
+            cell,
+            now,
+            len(target),
+            client.encode("latin-1", "replace"),
+            method.encode("latin-1", "replace"),
+            target,
         )
         return cell
 
@@ -114,7 +120,9 @@ class ScoreRow:
         """The requests under way, oldest first. For a live row a snapshot that may miss one or show one too many."""
         found = []
         for index in range(CELLS):
-            started, length, client, method, target = _CELL.unpack_from(self._map, self._base + _CELLS_AT + index * CELL_BYTES)
+            started, length, client, method, target = _CELL.unpack_from(
+                self._map, self._base + _CELLS_AT + index * CELL_BYTES
+            )
             if started:
                 found.append(
                     InFlight(

@@ -83,7 +83,7 @@ class Client(threading.Thread):
         while b"\r\n\r\n" not in data:
             more = sock.recv(65536)
             if not more:
-                self._fates.note("closed", "after %r" % data)
+                self._fates.note("closed", f"after {data!r}")
                 return False
             data += more
         head, _, body = data.partition(b"\r\n\r\n")
