@@ -176,6 +176,7 @@ async def wait_for_release(scope: Scope, receive: Receive, send: Send) -> None:
         if event.get("text") == "end" or event["type"] == "websocket.disconnect":
             break
         count += 1
+    note(f"counted {count} and then {event['type']}")
     await say(send, count)
 
 

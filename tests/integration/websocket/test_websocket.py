@@ -281,9 +281,11 @@ def test_lost_client_is_1006(server: Server, how: str) -> None:
 
 
 def test_messages_before_the_loss_still_reach_the_application(server: Server) -> None:
-    with raw(server, "/echo") as sock:
+    with raw(server, "/wait-for-release") as sock:
+        server.log.wait("app: waiting")
         sock.sendall(text(b"1") + text(b"22") + text(b"333"))
-    server.log.wait("app: message 1")
+    assert server.get("/release").body == b"plain http"
+    server.log.wait("app: counted 3 and then websocket.disconnect")
 
 
 def test_application_that_returns_closes_with_1000(server: Server) -> None:

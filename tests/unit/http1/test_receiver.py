@@ -140,3 +140,20 @@ def test_a_head_that_does_not_end_is_refused_as_soon_as_it_has_too_many_fields(p
     with pytest.raises(ProtocolError) as caught:
         receiver.next_request(b"A: b\r\nA:")
     assert caught.value.status == 431
+
+
+@pytest.mark.parametrize("pieces", [1, 100])
+def test_a_head_that_does_not_end_is_refused_as_soon_as_it_is_too_long(parser: HeadParser, pieces: int) -> None:
+    receiver = Receiver(parser, Limits(head=1000))
+    assert receiver.next_request(b"GET / HTTP/1.1\r\nA: ") is None
+    with pytest.raises(ProtocolError) as caught:
+        for _ in range(pieces):
+            receiver.next_request(b"x" * (1000 // pieces))
+    assert caught.value.status == 431
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.1\nHost", b"GET / HTTP/1.1\r\nHost: a\nA", b"GET / HTTP/1.1\r\n\nA"])
+def test_a_bare_lf_is_refused_before_the_head_has_ended(receiver: Receiver, head: bytes) -> None:
+    with pytest.raises(ProtocolError) as caught:
+        receiver.next_request(head)
+    assert caught.value.status == 400
