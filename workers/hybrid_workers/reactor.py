@@ -27,6 +27,7 @@ from hybrid.http.proxies import introduce
 from hybrid.http.request import Request
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import plain_page, refusal
+from hybrid_workers.balance import Balance
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
 from hybrid_workers.deadline import Enforcer
@@ -45,6 +46,8 @@ LAST_CHANCE_S: Final = 1.0
 """When the worker stops, a connection idle for less than this may bring one more request: it may be on its way."""
 BUSY_DELAY_S: Final = 0.02
 """How long a worker without a free thread leaves a new connection to its siblings."""
+EXPECT_S: Final = 0.05
+"""Who connects sends a request within this time, or is not waited for."""
 _ACCEPT_PAUSE_S: Final = 0.5
 _LOW_WATER: Final = HIGH_WATER // 2
 _NO_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -52,6 +55,7 @@ _ANSWERED, _PARKED = Outcome.ANSWERED, Outcome.PARKED
 _IDLE, _HEAD, _BODY, _BUSY, _WRITING = Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.BUSY, Phase.WRITING
 _CONNECTIONS: Final = int(Word.CONNECTIONS)
 _ACCEPTED: Final = int(Word.ACCEPTED)
+_CAPACITY: Final = int(Word.CAPACITY)
 _ACTIVE: Final = int(Word.ACTIVE)
 
 
@@ -123,6 +127,11 @@ class Reactor:
         self._use(listeners)
         self._accept_again_at = 0.0
         self._has_delayed = False
+        self._has_siblings = service.context.pool_size > 1
+        self._balance = Balance(service.context)
+        self._expected = 0
+        """Connections just accepted whose request has not come."""
+        self._expected_until = 0.0
         self._accept_budget = 32 if service.context.pool_size <= 1 else 1
         self._most_connections = settings.worker_connections
         self._most_active = settings.limit_concurrency or 1 << 62
@@ -233,7 +242,11 @@ class Reactor:
         """Take connections, unless that must wait."""
         if self.is_closed or len(self._connections) >= self._most_connections:
             return
-        if now < self._accept_again_at and not (self._has_delayed and self._runner.has_room()):
+        if now < self._accept_again_at:
+            if not (self._has_delayed and self._has_room(now)):
+                return
+        elif self._has_delayed and self._has_siblings and not self._has_room(now) and self._balance.has_room(now):
+            self._accept_again_at = now + BUSY_DELAY_S
             return
         self.is_accepting = True
         for fd in self._listeners:
@@ -245,13 +258,16 @@ class Reactor:
             for fd in self._listeners:
                 self._poller.unregister(fd)
 
+    def _has_room(self, now: float) -> bool:
+        """A further connection would be served soon, and not behind one whose request is about to come."""
+        if self._expected and now > self._expected_until:
+            self._expected = 0
+        return self._runner.has_room() and (not self._expected or self.active + self._expected < self._words[_CAPACITY])
+
     def _accept(self, fd: int, now: float) -> None:
         listener = self._listeners[fd]
-        if not self._runner.has_room() and not self._has_delayed:
-            # Leave it to a sibling that is idle; but not for long, or under load nobody new would get in.
-            self._has_delayed = True
-            self._accept_again_at = now + BUSY_DELAY_S
-            self._stop_listening()
+        if not self._has_delayed and not self._has_room(now):
+            self._yield(now)
             return
         self._has_delayed = False
         for _ in range(self._accept_budget):
@@ -272,6 +288,18 @@ class Reactor:
                 self._entrance.add(sock, client, server, now)
             else:
                 self.adopt(sock, self._admissions.meet(client, server), now)
+            if self._expected and not self._has_room(now):
+                self._yield(now)
+                return
+
+    def _yield(self, now: float) -> None:
+        """Leave what comes to a sibling that is idle; but not for long, or under load nobody new would get in.
+
+        At once, not with the next connection: the kernel tells one worker only, and would not tell another.
+        """
+        self._has_delayed = True
+        self._accept_again_at = now + BUSY_DELAY_S
+        self._stop_listening()
 
     def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float) -> Connection:
         """Serve a connected, non-blocking socket from now on."""
@@ -279,6 +307,9 @@ class Reactor:
         connection = self._connection_class(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
         connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.first_byte)
         connection.watched = READ
+        if self._has_siblings:
+            self._expected += 1
+            self._expected_until = now + EXPECT_S
         connection.before_wait = self._runner.release
         self._poller.register(connection.fd, READ)
         self._connections[connection.fd] = connection
@@ -396,8 +427,12 @@ class Reactor:
             if self.active >= self._most_active:
                 self._refuse_busy(connection)
                 return
+        if self._expected:
+            self._expected -= 1
         self.active += 1
         self._words[_ACTIVE] = self.active
+        if self._has_siblings and self.is_accepting and not self._runner.has_room():
+            self._yield(self._now)
         connection.deadline = self._now + self._enforcer.limit
         self._runner.start(connection, request)
 
