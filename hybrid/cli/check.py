@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
+import json
 import os
 import platform
 import sys
+import textwrap
 
 import click
 
 import hybrid
+from hybrid.advice import Advice, advise
+from hybrid.advice.gather import gather
 from hybrid.cli.command import SettingsCommand, enter_folder, require_app
 from hybrid.cli.options import parse_command_line
 from hybrid.contract import loader, registry
@@ -21,21 +26,56 @@ NEED_NOTHING = ("sync", "gthread", "asgi")
 """Worker classes that no optional package can make unusable, so that importing them would prove nothing."""
 
 
-def check(values: dict[str, object]) -> int:
-    """Print what was found; the exit code. Raises SettingsError or AppLoadError."""
+def check(values: dict[str, object], *, as_json: bool) -> int:
+    """Print what was found and what follows from it; the exit code. Raises SettingsError or AppLoadError."""
     resolved = resolve(values, parse=parse_command_line)
     for warning in resolved.warnings:
         click.echo(f"hybrid: warning: {warning}", err=True)
     for note in resolved.notes:
         click.echo(f"hybrid: {note}", err=True)
-    for name, text in findings(resolved.settings):
+    fitted = fit(resolved.settings)
+    compile_rules(resolved.settings)
+    found, advice = findings(resolved.settings, fitted), advice_on(resolved.settings, fitted)
+    if as_json:
+        click.echo(json.dumps(document(fitted, found, advice), indent=2))
+        return 0
+    for name, text in found:
         click.echo(f"{name + ':':<14}{text}")
+    for line in advice_lines(advice):
+        click.echo(line)
     return 0
 
 
-def findings(settings: Settings) -> list[tuple[str, str]]:
-    """What loading the application shows, as pairs for printing. Runs the application's code."""
-    detected, worker_class, why = fit(settings)
+def advice_on(settings: Settings, fitted: Fitted) -> list[Advice]:
+    """What the application should know before it runs on this worker class, or moves to the other interface."""
+    return advise(gather(settings, fitted.app, is_asgi=fitted.detected.is_asgi, worker_class=fitted.worker_class))
+
+
+def advice_lines(advice: list[Advice]) -> list[str]:
+    """For people: a block for each, the places indented."""
+    lines = [""] if advice else []
+    for one in advice:
+        head = f"{one.level + ':':<8}{one.subject}: {one.text}"
+        lines += textwrap.wrap(head, 110, subsequent_indent=" " * 8, break_long_words=False, break_on_hyphens=False)
+        lines += [" " * 10 + place for place in one.where]
+    return lines
+
+
+def document(fitted: Fitted, found: list[tuple[str, str]], advice: list[Advice]) -> dict[str, object]:
+    """The same for programs."""
+    return {
+        **{name.replace(" ", "_"): text for name, text in found},
+        "interface": fitted.detected.interface,
+        "reason": fitted.detected.reason,
+        "worker_class": fitted.worker_class,
+        "worker_class_reason": fitted.why,
+        "advice": [dataclasses.asdict(one) for one in advice],
+    }
+
+
+def findings(settings: Settings, fitted: Fitted) -> list[tuple[str, str]]:
+    """What loading the application has shown, as pairs for printing."""
+    detected, worker_class, why = fitted.detected, fitted.worker_class, fitted.why
     found = [
         ("application", settings.app),
         ("interface", f"{detected.interface}: {detected.reason}"),
@@ -52,13 +92,38 @@ def findings(settings: Settings) -> list[tuple[str, str]]:
     return [*found, ("hybrid", hybrid.__version__)]
 
 
-def fit(settings: Settings) -> tuple[Detected, str, str]:
-    """The application's interface, the worker class for it, and why that one. Raises SettingsError or AppLoadError."""
-    detected = interface_of(settings, load(settings))
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fitted:
+    """The application with its interface, the worker class for it, and why that one."""
+
+    app: object
+    detected: Detected
+    worker_class: str
+    why: str
+
+
+def fit(settings: Settings) -> Fitted:
+    """Load the application and choose its worker class. Runs its code. Raises SettingsError or AppLoadError."""
+    app = load(settings)
+    detected = interface_of(settings, app)
     worker_class, why = choose_worker(settings, detected)
     if worker_class not in NEED_NOTHING:
         registry.load(worker_class)
-    return detected, worker_class, why
+    return Fitted(app, detected, worker_class, why)
+
+
+def compile_rules(settings: Settings) -> None:
+    """Make what a worker makes of lists and files when it boots. Raises SettingsError where it could not.
+
+    --check-config does not: as in gunicorn, it is run where the certificates need not be.
+    """
+    from hybrid.contract.tls import tls_context
+    from hybrid.http.proxies import ProxyRules
+    from hybrid.http.trust import TrustedPeers
+
+    ProxyRules(settings, lambda line: None)
+    TrustedPeers(settings.proxy_allow_ips, setting="--proxy-allow-from")
+    tls_context(settings)
 
 
 def load(settings: Settings) -> object:
@@ -108,5 +173,9 @@ def check_config(values: dict[str, object], *, is_printed: bool) -> int:
 
 
 command = SettingsCommand(
-    "check", check, "Load settings and application, say what was found, exit.", "check [OPTIONS] APP"
+    "check",
+    check,
+    "Load settings and application, say what was found and what blocks or gains, exit.",
+    "check [OPTIONS] APP",
+    own=[click.Option(["--json", "as_json"], is_flag=True, help="Print it as JSON.")],
 )
