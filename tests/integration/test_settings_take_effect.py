@@ -40,12 +40,16 @@ def test_backlog_is_what_the_kernel_was_told() -> None:
 
 
 def test_jitter_lets_a_worker_serve_beyond_max_requests(gated: Callable[..., Server]) -> None:
-    """So wide that a worker which draws a small number is less likely than a broken machine."""
-    server = gated("-w", "1", "--max-requests", "1", "--max-requests-jitter", "1000000000")
+    """So wide that a worker which draws a small number is less likely than a broken machine.
+
+    The asgi worker counts in its sweep, right after it has written the access log: the line shows that it has counted.
+    """
+    server = gated("-w", "1", "--max-requests", "1", "--max-requests-jitter", "1000000000", "--access-logfile", "-")
     (pid,) = server.wait_ready()
     assert {int(server.get().body) for _ in range(10)} == {pid}
+    server.log.wait('"GET / HTTP/1.1" 200', count=10)
     assert server.stop() == 0
-    assert "Replacing worker" not in server.log.text
+    assert "Autorestarting worker" not in server.log.text
 
 
 @pytest.mark.parametrize("options", [[], ["--reload"], ["--preload"]], ids=["plain", "reload", "preload"])
