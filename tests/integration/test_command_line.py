@@ -65,6 +65,23 @@ def test_check_of_an_application_in_the_current_folder(tmp_path: Path) -> None:
     assert "workers:      3" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--certfile", "/no/such.pem", "setting certfile: cannot read /no/such.pem"),
+        ("--forwarded-allow-ips", "10.0.0.0/33", "--forwarded-allow-ips: '10.0.0.0/33' is not a peer"),
+        ("--proxy-allow-from", "nobody", "--proxy-allow-from: 'nobody' is not a peer"),
+        ("--forwarded-headers", "all", "--forwarded-headers: all is not known"),
+    ],
+)
+def test_check_finds_what_would_stop_a_worker(tmp_path: Path, option: str, value: str, words: str) -> None:
+    (tmp_path / "main.py").write_text("async def app(scope, receive, send): ...\n")
+    done = run(tmp_path, "check", option, value, "main")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"hybrid: error: {words}")
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_link_to_the_current_folder_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "release-1").mkdir()
     (tmp_path / "current").symlink_to("release-1")
