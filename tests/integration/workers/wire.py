@@ -31,7 +31,7 @@ class Client:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
-        self._data = b""
+        self._data = bytearray()
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -51,10 +51,11 @@ class Client:
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in rest if line)}
         status = int(first.split()[1])
         if "transfer-encoding" in headers:
-            body = b""
+            chunks = []
             while size := int(self._until(b"\r\n"), 16):
-                body += self._exactly(size + 2)[:-2]
+                chunks.append(self._exactly(size + 2)[:-2])
             self._until(b"\r\n")
+            body = b"".join(chunks)
         elif "content-length" in headers:
             body = self._exactly(int(headers["content-length"]))
         else:
@@ -69,8 +70,7 @@ class Client:
         """Everything until the server closes."""
         while self._more():
             pass
-        data, self._data = self._data, b""
-        return data
+        return self._take(len(self._data))
 
     @property
     def is_closed(self) -> bool:
@@ -78,17 +78,24 @@ class Client:
         return self.rest() == b""
 
     def _until(self, mark: bytes) -> bytes:
-        while mark not in self._data:
+        while (end := self._data.find(mark)) < 0:
             if not self._more():
-                raise EOFError(f"the connection ended after {self._data!r}")
-        found, _, self._data = self._data.partition(mark)
+                raise EOFError(f"the connection ended after {bytes(self._data)!r}")
+        found = self._take(end)
+        del self._data[: len(mark)]
         return found
 
     def _exactly(self, size: int) -> bytes:
         while len(self._data) < size:
             if not self._more():
                 raise EOFError(f"the connection ended after {len(self._data)} of {size} bytes")
-        found, self._data = self._data[:size], self._data[size:]
+        return self._take(size)
+
+    def _take(self, size: int) -> bytes:
+        # From the front of a bytearray, because that moves nothing: answers have many megabytes, and a
+        # server that is stopping waits a second for the next request, not for a slow test.
+        found = bytes(self._data[:size])
+        del self._data[:size]
         return found
 
     def _more(self) -> bool:
