@@ -88,9 +88,11 @@ class WorkerContext:
 class Worker(Protocol):
     """What `hybrid_workers.child` drives. Structural: a third-party class need not inherit anything.
 
-    Two optional attributes of the class, looked up with getattr:
+    Three optional attributes of the class, looked up with getattr:
     `loads_app_itself = True`: `context.app` stays None and `boot()` imports the application.
     `prepare()`, a classmethod: called before the application is imported (monkey-patching).
+    `finishes_boot = True`: asked to stop gracefully during `boot()`, it is told by `stop()` and not ended at once:
+    it finishes, and `serve()` undoes what the boot has begun.
     """
 
     def __init__(self, context: WorkerContext) -> None: ...

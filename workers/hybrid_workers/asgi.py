@@ -47,6 +47,9 @@ QUICK_S = 1.0
 class AsgiWorker:
     """See hybrid.contract.worker.Worker."""
 
+    finishes_boot = True
+    """What lifespan startup has opened, lifespan shutdown closes."""
+
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
         self._settings = context.settings

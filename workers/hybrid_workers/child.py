@@ -68,7 +68,7 @@ def run_worker(context: WorkerContext) -> int:
             chosen, why = _choose_audited(context, ours)
             _leave_template(context, commands, hooks)
         probe = _probe(context)
-        worker = _boot(context, hooks, chosen)
+        worker = _boot(context, hooks, chosen, commands)
         description = f"worker={context.worker_class}{why}"
         begin = _Beginning(context, worker, description)
         if probe is None:
@@ -169,10 +169,12 @@ def _enter(context: WorkerContext, hooks: WorkerHooks) -> type[Worker] | None:
     return ours
 
 
-def _boot(context: WorkerContext, hooks: WorkerHooks, chosen: type[Worker]) -> Worker:
+def _boot(context: WorkerContext, hooks: WorkerHooks, chosen: type[Worker], commands: _Commands) -> Worker:
     """The worker, about to accept."""
     settings = context.settings
     worker = chosen(context)
+    if getattr(chosen, "finishes_boot", False):
+        commands.booting = worker
     hooks.loaded(context.app)
     worker.boot()
     if settings.reuse_port:
@@ -270,6 +272,8 @@ class _Commands:
 
     def __init__(self, context: WorkerContext) -> None:
         self.worker: Worker | None = None
+        self.booting: Worker | None = None
+        """One that wants to finish its boot when it is asked to stop meanwhile."""
         self._context = context
         self._stopped_at: float | None = None
 
@@ -299,7 +303,11 @@ class _Commands:
     def _drain(self, number: int, frame: object) -> None:
         is_orphan = os.getppid() != self._context.arbiter_pid
         if self.worker is None:
-            os._exit(0)
+            if self.booting is None or is_orphan or self._stopped_at is not None:
+                os._exit(0)
+            self._stopped_at = time.monotonic()
+            self.booting.stop(graceful=True)
+            return
         now = time.monotonic()
         if is_orphan:
             self._context.log.info("Parent changed, shutting down: worker (pid: %d)", os.getpid())
