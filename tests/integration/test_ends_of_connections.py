@@ -1,0 +1,105 @@
+"""How connections and calls may end: half-closed, reset, cancelled. On every worker class."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Serve
+from tests.integration.server import Server
+from tests.integration.workers.wire import Client, get
+
+APPS = Path(__file__).parent / "abuse"
+
+KINDS = {
+    "sync": ("-k", "sync", "bulk_app:wsgi_app"),
+    "gthread": ("-k", "gthread", "--threads", "2", "bulk_app:wsgi_app"),
+    "gevent": ("-k", "gevent", "bulk_app:wsgi_app"),
+    "asgi-wsgi": ("-k", "asgi", "bulk_app:wsgi_app"),
+    "asgi": ("-k", "asgi", "bulk_app:asgi_app"),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    started = Server(list(KINDS[request.param]), APPS)
+    yield started
+    started.destroy()
+
+
+def test_half_closed_client_gets_its_answers(server: Server) -> None:
+    with server.connected() as sock:
+        client = Client(sock)
+        client.send(get("/") + get("/download/1"))
+        client.end()
+        assert client.hear().body == b"0"
+        assert len(client.hear().body) == 1 << 20
+        assert client.is_closed
+
+
+@pytest.mark.parametrize("size", [100, 1_000_000], ids=["small", "large"])
+def test_half_closed_in_a_body_is_no_whole_body(server: Server, size: int) -> None:
+    with server.connected() as sock:
+        client = Client(sock)
+        client.send(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+        client.send(b"x" * (size * 9 // 10))
+        client.end()
+        assert not client.rest().startswith(b"HTTP/1.1 200 ")
+    assert server.get().body == b"0"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"GET / HT",
+        get("/download/10"),
+        b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc",
+        b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200_000,
+    ],
+    ids=["head", "answer", "body", "large body"],
+)
+def test_reset_is_no_event(server: Server, first: bytes) -> None:
+    before = len(server.log.text)
+    with server.connected() as sock:
+        client = Client(sock)
+        client.send(first)
+        client.reset()
+    for _ in range(3):
+        assert server.get().body == b"0"
+    assert "Traceback" not in server.log.text[before:]
+
+
+def test_cancelled_call_is_told_once_and_its_shielded_cleanup_runs(serve: Serve, write_app: object) -> None:
+    write_app(  # type: ignore[operator]
+        """
+        import asyncio, sys
+
+        def say(text):
+            print(text, file=sys.stderr, flush=True)
+
+        async def clean_up():
+            await asyncio.sleep(0.05)
+            say("cleaned up")
+
+        async def app(scope, receive, send):
+            if scope["type"] != "http":
+                raise RuntimeError("http only")
+            say("begun")
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                say("cancelled")
+                await asyncio.shield(clean_up())
+                raise
+        """
+    )
+    server = serve("site_app:app", "-k", "asgi", "--graceful-timeout", "1")
+    with server.connected() as sock:
+        sock.sendall(get("/"))
+        server.log.wait("begun")
+        assert server.stop(signal.SIGTERM) == 0
+    assert server.log.text.count("cancelled\n") == 1
+    assert server.log.text.count("cleaned up\n") == 1
