@@ -38,7 +38,7 @@ demo: setup
 
 # TESTS narrows it: make test TESTS=tests/unit
 test: setup
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow tests
