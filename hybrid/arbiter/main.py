@@ -38,7 +38,7 @@ from hybrid.contract.title import set_title
 from hybrid.control.address import OFF
 from hybrid.errors import SettingsError
 from hybrid.hooks import Cfg
-from hybrid.settings import Settings
+from hybrid.settings import Settings, start_folder
 from hybrid.settings.log_plan import log_plan
 
 LoadSettings = Callable[[], Settings]
@@ -63,7 +63,7 @@ def run_arbiter(load_settings: LoadSettings, run_worker: RunWorker) -> int:
     settings, an address in use, a pidfile that cannot be written.
     """
     inheritance = reexec.take(os.environ, os.getppid())
-    start_dir = _start_dir()
+    start_dir = start_folder()
     settings = load_settings()
     folder = _enter(start_dir, settings)
     log = _open_logs(settings)
@@ -581,17 +581,6 @@ def plans(settings: Settings) -> dict[str, Plan]:
 def _open_logs(settings: Settings) -> logging.Logger:
     who = owner(settings) if settings.user or settings.group else None
     return logs.configure(plan=log_plan(settings, who, lambda: Cfg(settings)))
-
-
-def _start_dir() -> str:
-    """The folder of the start, as the shell calls it: `current`, a link that a deployment turns, stays a link."""
-    shown = os.environ.get("PWD", "")
-    try:
-        if shown and os.path.samefile(shown, "."):
-            return shown
-    except OSError:
-        pass
-    return os.getcwd()
 
 
 def _enter(start_dir: str, settings: Settings) -> str:
