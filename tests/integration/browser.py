@@ -47,8 +47,9 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._session = ""
+        self._send("Browser.close")
         self._socket.close()
-        self._process.terminate()
         self._process.wait(WAIT_S)
         assert self._process.stderr is not None
         self._process.stderr.close()
