@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 
 from tests.integration.server import WAIT_S
 
-PATH = "/"
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One request that was not answered with 200."""
+
+    request: str
+    """Its name, unlike all others: it is in its target, and so in what the server writes about it."""
+    fate: str
+    detail: str
+    sent_at: float
+    at: float
+    served_by: int
+    """The pid that answered the request before it on the same connection; 0 = it was the first."""
 
 
 @dataclass
@@ -20,14 +32,19 @@ class Fates:
     """What became of the requests of all clients."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    slowest_s: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def note(self, fate: str, detail: str = "") -> None:
+    def good(self, seconds: float) -> None:
         with self._lock:
-            self.counts[fate] += 1
-            if fate != "200":
-                self.failures.append(f"{fate} {detail} at {time.monotonic():.3f}")
+            self.counts["200"] += 1
+            self.slowest_s = max(self.slowest_s, seconds)
+
+    def bad(self, failure: Failure) -> None:
+        with self._lock:
+            self.counts[failure.fate] += 1
+            self.failures.append(failure)
 
     @property
     def total(self) -> int:
@@ -35,56 +52,66 @@ class Fates:
 
     @property
     def failed(self) -> int:
-        return self.total - self.counts["200"]
+        return len(self.failures)
 
     def row(self, name: str) -> str:
+        """For the table: refused, reset and so on, each with its number."""
         others = " ".join(f"{fate}={count}" for fate, count in sorted(self.counts.items()) if fate != "200")
-        return f"{name:40} {self.total:7} requests {self.failed:5} failed {others}"
+        return f"{name:28} {self.total:7} requests {self.failed:5} failed slowest {self.slowest_s:.2f} s {others}"
 
 
 class Client(threading.Thread):
     """One client: a request after the other, on kept or on fresh connections."""
 
-    def __init__(self, port: int, fates: Fates, end: threading.Event, keeps: bool, pause: float) -> None:
+    def __init__(self, port: int, fates: Fates, end: threading.Event, number: int, pause: float) -> None:
         super().__init__(daemon=True)
         self._port = port
         self._fates = fates
-        self._end_ = end
-        self._keeps = keeps
+        self._is_over = end
+        self._number = number
+        self._keeps = number % 2 == 0
         self._pause = pause
 
     def run(self) -> None:
         sock: socket.socket | None = None
-        while not self._end_.is_set():
+        served_by = count = 0
+        while not self._is_over.is_set():
+            count += 1
+            name = f"{self._number}-{count}"
+            began = time.monotonic()
             try:
+                fate, detail = "refused", ""
                 if sock is None:
+                    served_by = 0
                     sock = socket.create_connection(("127.0.0.1", self._port), WAIT_S)
+                fate = "reset"
+                fate, detail, keeps_on = self._ask(sock, name)
+            except TimeoutError:
+                fate, keeps_on = "timeout", False
             except OSError as error:
-                self._fates.note("refused", repr(error))
-                self._end_.wait(0.05)
-                continue
-            keeps_on = False
-            try:
-                keeps_on = self._ask(sock)
-            except OSError as error:
-                self._fates.note("reset" if isinstance(error, ConnectionError) else "timeout", repr(error))
-            if not keeps_on:
+                detail, keeps_on = repr(error), False
+            now = time.monotonic()
+            if fate == "200":
+                self._fates.good(now - began)
+                served_by = int(detail)
+            else:
+                self._fates.bad(Failure(name, fate, detail, began, now, served_by))
+            if not keeps_on and sock is not None:
                 sock.close()
                 sock = None
-            self._end_.wait(self._pause)
+            self._is_over.wait(self._pause)
         if sock is not None:
             sock.close()
 
-    def _ask(self, sock: socket.socket) -> bool:
-        """One request; whether the connection may be used for the next."""
-        field_ = "" if self._keeps else "Connection: close\r\n"
-        sock.sendall(f"GET {PATH} HTTP/1.1\r\nHost: a\r\n{field_}\r\n".encode())
+    def _ask(self, sock: socket.socket, name: str) -> tuple[str, str, bool]:
+        """One request: its fate, the body or what came instead, and whether the connection may be used for the next."""
+        close = "" if self._keeps else "Connection: close\r\n"
+        sock.sendall(f"GET /?r={name}; HTTP/1.1\r\nHost: a\r\n{close}\r\n".encode())
         data = b""
         while b"\r\n\r\n" not in data:
             more = sock.recv(65536)
             if not more:
-                self._fates.note("closed", f"after {data!r}")
-                return False
+                return "closed", f"after {data!r}", False
             data += more
         head, _, body = data.partition(b"\r\n\r\n")
         lines = head.lower().split(b"\r\n")
@@ -93,18 +120,17 @@ class Client(threading.Thread):
         while len(body) < length:
             more = sock.recv(65536)
             if not more:
-                self._fates.note("cut")
-                return False
+                return "cut", f"after {data!r}", False
             body += more
-        self._fates.note(lines[0].split()[1].decode())
-        return self._keeps and fields.get(b"connection") != b"close"
+        keeps_on = self._keeps and fields.get(b"connection") != b"close"
+        return lines[0].split()[1].decode(), body.decode(), keeps_on
 
 
 @contextmanager
 def load(port: int, *, clients: int = 8, pause: float = 0.01) -> Iterator[Fates]:
     """Half of the clients keep their connections, half take a fresh one each time. Ends with the block."""
     fates, end = Fates(), threading.Event()
-    threads = [Client(port, fates, end, keeps=number % 2 == 0, pause=pause) for number in range(clients)]
+    threads = [Client(port, fates, end, number, pause) for number in range(clients)]
     for thread in threads:
         thread.start()
     try:

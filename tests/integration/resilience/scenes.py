@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
 import signal
 import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.integration.resilience.chaos import Fates, bound, load
-from tests.integration.server import WAIT_S, Log, Server, launch
+from tests.integration.resilience.chaos import Failure, Fates, bound, load
+from tests.integration.server import WAIT_S, Log, Server, clean_environ, launch
 
 HERE = Path(__file__).parent
 READY = r"Worker ready \(pid: (\d+)\)"
+_UNREAD_S = 1.0
+"""A failure is a death's when it comes within this time of it."""
 
 
 def _app(options: tuple[str, ...]) -> str:
-    return "slow_app:asgi_app" if "asgi" in options else "slow_app:wsgi_app"
+    return "chaos_app:asgi_app" if "asgi" in options else "chaos_app:wsgi_app"
 
 
 def reloads(options: tuple[str, ...], folder: Path, count: int) -> Fates:
@@ -33,6 +39,29 @@ def reloads(options: tuple[str, ...], folder: Path, count: int) -> Fates:
     finally:
         server.destroy()
     return fates
+
+
+def upgrades(options: tuple[str, ...], folder: Path, count: int) -> Fates:
+    """`hybrid upgrade --wait`, again as soon as the last arbiter is gone."""
+    pidfile = folder / "server.pid"
+    server = Server([*options, "-w", "2", "--pid", str(pidfile), _app(options)], HERE)
+    try:
+        server.wait_ready(2)
+        with load(server.port) as fates:
+            for number in range(1, count + 1):
+                _upgrade(pidfile)
+                server.log.wait(r"The arbiter before this one \(pid \d+\) is gone", count=number)
+        os.kill(int(pidfile.read_text()), signal.SIGTERM)
+        assert server.log.wait_end(), server.log.text
+    finally:
+        server.destroy()
+    return fates
+
+
+def _upgrade(pidfile: Path) -> None:
+    command = [sys.executable, "-m", "hybrid", "upgrade", "--wait", "--pid", str(pidfile)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=clean_environ())
+    assert done.returncode == 0, (done.stdout, done.stderr)
 
 
 def handovers(options: tuple[str, ...], folder: Path, count: int) -> Fates:
@@ -60,31 +89,72 @@ def handovers(options: tuple[str, ...], folder: Path, count: int) -> Fates:
             stop()
         finally:
             for process, _ in running:
-                process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait(WAIT_S)
     return fates
 
 
-def murders(options: tuple[str, ...], folder: Path, count: int, seed: int = 1) -> tuple[Fates, int]:
-    """SIGKILL to a random worker, again when its successor is ready. With the fates: how many failures are its due.
+@dataclass
+class Autopsy:
+    """The failures that a client saw while workers were killed, each set against what the server wrote of the deaths."""
 
-    A killed worker takes with it what it had begun and what waits unread in its connections: of each client at most
-    one request for each kill.
-    """
+    fates: Fates
+    kills: int = 0
+    named: list[Failure] = field(default_factory=list)
+    """Their requests are named in a death record: they were in flight."""
+    unread: list[Failure] = field(default_factory=list)
+    """Sent to a connection of a killed worker that had not read them: no server can name what it has not read."""
+    unexplained: list[Failure] = field(default_factory=list)
+
+    def row(self, name: str) -> str:
+        parts = f"named={len(self.named)} unread={len(self.unread)} unexplained={len(self.unexplained)}"
+        return f"{self.fates.row(name)} | {self.kills} kills {parts}"
+
+
+def murders(options: tuple[str, ...], folder: Path, seconds: float, *, every: float = 0.5, seed: int = 1) -> Autopsy:
+    """SIGKILL to a random ready worker of four, at a steady pace."""
     chance = random.Random(seed)
-    server = Server([*options, "-w", "2", _app(options)], HERE)
-    clients = 8
+    server = Server([*options, "-w", "4", _app(options)], HERE)
+    killed: dict[int, float] = {}
     try:
-        alive = server.wait_ready(2)
-        with load(server.port, clients=clients) as fates:
-            for number in range(1, count + 1):
-                victim = alive.pop(chance.randrange(len(alive)))
-                os.kill(victim, signal.SIGKILL)
-                server.log.wait(rf"Worker \(pid: ?{victim}\) was sent SIGKILL")
-                alive.append(int(server.log.wait(READY, count=2 + number)[1 + number][1]))
-        records = re.findall(r"was sent SIGKILL!.*class=outside-signal", server.log.text)
-        assert len(records) == count, server.log.text
+        server.wait_ready(4)
+        with load(server.port) as fates:
+            began = time.monotonic()
+            while (now := time.monotonic()) < began + seconds:
+                ready = {int(match[1]) for match in server.log.wait(READY)} - killed.keys()
+                if ready:
+                    victim = chance.choice(sorted(ready))
+                    killed[victim] = now
+                    os.kill(victim, signal.SIGKILL)
+                time.sleep(every)  # the pace is what this scene is about
+        for victim in killed:
+            server.log.wait(rf"Worker \(pid:{victim}\) was sent SIGKILL!.*class=outside-signal")
         assert server.stop() == 0
     finally:
         server.destroy()
-    return fates, clients * count
+    return _examine(fates, killed, server.log.text)
+
+
+def _examine(fates: Fates, killed: dict[int, float], log: str) -> Autopsy:
+    autopsy = Autopsy(fates, len(killed))
+    named = {
+        name: int(pid)
+        for pid, requests in re.findall(r"Worker \(pid:(\d+)\) was sent SIGKILL!.* in_flight=\[(.*)\]", log)
+        for name in re.findall(r"/\?r=([\d-]+);", requests)
+    }
+    for failure in fates.failures:
+        death = killed.get(named.get(failure.request, -1))
+        if death is not None and death - 0.1 <= failure.at <= death + _UNREAD_S:
+            autopsy.named.append(failure)
+        elif failure.fate in ("reset", "closed") and _died_with(failure, killed):
+            autopsy.unread.append(failure)
+        else:
+            autopsy.unexplained.append(failure)
+    return autopsy
+
+
+def _died_with(failure: Failure, killed: dict[int, float]) -> bool:
+    """Was it lost just when the worker of its connection died? For a fresh connection, any worker."""
+    deaths = [at for pid, at in killed.items() if failure.served_by in (0, pid)]
+    return any(at - 0.1 <= failure.at <= at + _UNREAD_S for at in deaths)

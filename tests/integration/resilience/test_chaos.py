@@ -1,4 +1,4 @@
-"""Reloads, handovers and murders under load: the short version. `tests/slow/test_chaos.py` is the long one."""
+"""Reloads, upgrades, handovers and murders under load: the short version. `tests/slow/test_chaos.py` is the long one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.resilience.scenes import handovers, murders, reloads
+from tests.integration.resilience.scenes import handovers, murders, reloads, upgrades
 
 KINDS = {
     "sync": ("-k", "sync"),
@@ -24,6 +24,13 @@ def test_reloads_lose_nothing(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_an_upgrade_loses_nothing(kind: str, tmp_path: Path) -> None:
+    fates = upgrades(KINDS[kind], tmp_path, 1)
+    print(fates.row(f"{kind}: 1 upgrade"))
+    assert not fates.failures
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_handovers_to_another_server_on_the_same_listener_lose_nothing(kind: str, tmp_path: Path) -> None:
     fates = handovers(KINDS[kind], tmp_path, 3)
     print(fates.row(f"{kind}: 3 handovers"))
@@ -32,6 +39,6 @@ def test_handovers_to_another_server_on_the_same_listener_lose_nothing(kind: str
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_killed_workers_lose_only_what_they_had_in_hand(kind: str, tmp_path: Path) -> None:
-    fates, allowed = murders(KINDS[kind], tmp_path, 3)
-    print(fates.row(f"{kind}: 3 kills, at most {allowed}"))
-    assert fates.failed <= allowed, fates.failures
+    autopsy = murders(KINDS[kind], tmp_path, 2.0)
+    print(autopsy.row(f"{kind}: kills"))
+    assert not autopsy.unexplained
