@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from hybrid.errors import SettingsError
-from hybrid.routing.histogram import Histogram
+from hybrid.contract.histogram import Histogram
 
 Unit: TypeAlias = Literal["%", "s", "x"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from hybrid.errors import SettingsError
 from hybrid.routing.fuse import Fuse, Limit, Sample, evaluate, parse_fuse
-from hybrid.routing.histogram import Histogram
+from hybrid.contract.histogram import Histogram
 
 LIMITS = parse_fuse("error-rate>2%,p95>1.5x,loop-lag>0.5s")
 

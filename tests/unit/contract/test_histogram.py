@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from hybrid.routing.histogram import BUCKETS, Histogram, bucket_of, upper_bound
+from hybrid.contract.histogram import BUCKETS, Histogram, bucket_of, upper_bound
 
 
 def test_buckets_are_in_order_and_without_gaps() -> None:
