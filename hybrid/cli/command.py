@@ -95,7 +95,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> Non
 
 def require_app(settings: Settings) -> None:
     """Raises SettingsError when no application was named anywhere."""
-    if not settings.app:
+    if not settings.app and not settings.pools:
         raise SettingsError(
             "no application: name one, as in `hybrid package.module:app`, or as `app` in a settings file or HYBRID_APP"
         )

@@ -34,8 +34,8 @@ MAIN = "main"
 FALLBACK = "fallback"
 """A pool's own key: the pool that serves its requests while it cannot."""
 
-_SHARED_GROUPS = ("Listening", "Proxies", "TLS", "Logging", "Process")
-_SHARED = {"config", "env_file", "preload_app", *(entry.name for entry in TABLE if entry.name.startswith("reload"))}
+_SHARED_GROUPS = ("Listening", "Pools", "Proxies", "TLS", "Logging", "Process")
+_SHARED = {"config", "env_file", *(entry.name for entry in TABLE if entry.name.startswith("reload"))}
 
 PER_POOL = frozenset(entry.name for entry in TABLE if entry.group not in _SHARED_GROUPS and entry.name not in _SHARED)
 """Names of the settings that a pool may have for itself."""

@@ -74,10 +74,11 @@ def parse_route(text: str, where: str = "--route") -> Route:
 
 def from_tables(tables: Iterable[Mapping[str, object]], where: str = "[[routes]]") -> tuple[Route, ...]:
     """Routes from the tables of a file, or from `to_tables`. Raises SettingsError."""
-    return tuple(_from_table(table, f"{where} {index}") for index, table in enumerate(tables, 1))
+    return tuple(from_table(table, f"{where} {index}") for index, table in enumerate(tables, 1))
 
 
-def _from_table(table: Mapping[str, object], where: str) -> Route:
+def from_table(table: Mapping[str, object], where: str) -> Route:
+    """One route. `where` begins the messages. Raises SettingsError."""
     for key in table:
         if key not in _KEYS:
             raise SettingsError(f"{where}: there is no key {key!r}; there are {', '.join(_KEYS)}")

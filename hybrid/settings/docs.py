@@ -19,7 +19,7 @@ Every setting can be given in four places. A later one wins:
 2. a settings file. One file is read: the one named by `-c`, else the first that exists of `hybrid.toml`,
    `gunicorn.conf.py` and the `[tool.hybrid]` table of `pyproject.toml`;
 3. the environment: `HYBRID_` and the name in capitals, such as `HYBRID_WORKERS=4`. Lists are separated by commas.
-   An empty variable counts as not set;
+   Pools and routes by semicolons. An empty variable counts as not set;
 4. the command line.
 
 `hybrid config` shows every value and where it came from. A reload (`SIGHUP`) reads the file again.

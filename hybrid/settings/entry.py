@@ -17,6 +17,7 @@ GROUPS = (
     "Application",
     "Listening",
     "Workers",
+    "Pools",
     "Deadlines",
     "Limits",
     "Proxies",

@@ -175,6 +175,9 @@ SIZE = Kind("BYTES", "a number of bytes, 0 or more, such as 65536, 64k or 16M", 
 MODE = Kind("MODE", "file mode bits, such as 022 or 0o077", _mode)
 ADDRESSES = Kind("ADDRESS", "addresses separated by commas, or a list", lambda value: _list(value, ","), is_list=True)
 PATHS = Kind("PATH", "paths separated by commas, or a list", lambda value: _list(value, ","), is_list=True)
+TARGETS = Kind(
+    "PATH", "paths to request that begin with /", lambda value: tuple(map(_target, _list(value, ","))), is_list=True
+)
 COMMA_TEXT = Kind("LIST", "text with commas, or a list", _joined)
 
 
@@ -236,6 +239,27 @@ def _mapping(value: object) -> Opaque:
 
 
 MAPPING = Kind("TABLE", "a dictionary", _mapping)
+
+
+def written(metavar: str, expected: str) -> Kind:
+    """Texts and tables as they were written, for parts of the server that this layer does not know to read.
+
+    One text may hold several, separated by semicolons or lines, for the environment. The value is a tuple.
+    """
+
+    def parse(value: object) -> Opaque:
+        if isinstance(value, Opaque):
+            return value
+        if isinstance(value, str):
+            value = [item.strip() for item in re.split(r"[;\n]", value) if item.strip()]
+        items = (value,) if isinstance(value, dict) else value
+        if not isinstance(items, (list, tuple)) or not all(isinstance(item, (str, dict)) for item in items):
+            raise ValueError
+        return Opaque(tuple(items)) if items else NOTHING
+
+    return Kind(metavar, expected, parse, is_list=True)
+
+
 SWITCH = Kind("true|false", "true or false", _flag)
 
 

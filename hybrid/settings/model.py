@@ -295,6 +295,59 @@ class Settings:
         "How --reload watches: `poll` is for network file systems, which do not tell of changes.",
     )
 
+    # -- Pools ---------------------------------------------------------------------------------
+    pools: kinds.Opaque = setting(  # noqa: RUF009 - a field, as the others: ruff knows only plain types
+        kinds.NOTHING,
+        kinds.written("NAME=APP[,SETTING=VALUE...]", "`NAME=APP,SETTING=VALUE,...`, or tables `[pools.NAME]`"),
+        "Pools",
+        "A further set of workers, with an application and settings of its own: `class`, `workers`, `threads`, limits,"
+        " deadlines, and `fallback`, the pool that serves for it while it cannot. APP is the pool `main`.",
+        flags=("--pool",),
+        own=True,
+    )
+    routes: kinds.Opaque = setting(  # noqa: RUF009
+        kinds.NOTHING,
+        kinds.written("PATTERN=POOL[:N][,POOL:N]", "`PATTERN=POOL[:WEIGHT][,POOL:WEIGHT]`, or tables `[[routes]]`"),
+        "Pools",
+        "Which pool serves requests of a pattern, `/api/*` or `*`, or several pools by weight. The most specific"
+        " pattern counts; what has no route goes to the first pool.",
+        flags=("--route",),
+        own=True,
+    )
+    shadow: kinds.Opaque = setting(  # noqa: RUF009
+        kinds.NOTHING,
+        kinds.written("PATTERN=POOL[:PERCENT]", "`PATTERN=POOL[:PERCENT]`, or tables with path, pool and percent"),
+        "Pools",
+        "Send a copy of GET and HEAD requests of a pattern to another pool too, and compare the responses.",
+        own=True,
+    )
+    fuse: str = setting(
+        "",
+        kinds.COMMA_TEXT,
+        "Pools",
+        "When the pool that gains weight loses it again: `error-rate>2%,p95>1.5x,loop-lag>0.5s`.",
+        own=True,
+        shown_default="none",
+    )
+    routes_state: str = setting(
+        "",
+        kinds.PATH,
+        "Pools",
+        "File that remembers routes changed by `hybrid route`, `promote`, `rollback` and the fuse across restarts.",
+        own=True,
+        shown_default="none",
+    )
+    handoff_queue: int = setting(
+        64,
+        kinds.POSITIVE,
+        "Pools",
+        "Connections that may wait to be taken by a worker of another pool; beyond that its fallback serves, or 503.",
+        own=True,
+    )
+    handoff_timeout: float = setting(
+        5.0, kinds.DURATION, "Pools", "How long such a connection may wait before it is answered 503.", own=True
+    )
+
     # -- Deadlines -----------------------------------------------------------------------------
     timeout: float = setting(
         30.0,
