@@ -10,13 +10,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-slow fuzz check lint types arch bench bench-guard docs format clean
+.PHONY: help setup demo test test-slow fuzz autobahn check lint types arch bench bench-guard docs format clean
 
 help:
 	@echo "make demo       set up, then serve the example FastAPI and Django applications until Ctrl-C"
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the slow ones: crash loops, upgrades, signals under load"
 	@echo "make fuzz       look for inputs that break the parser, for FUZZ_S seconds (60)"
+	@echo "make autobahn   play Autobahn's WebSocket cases, some twenty minutes; needs a Python 2.7"
 	@echo "make check      lint types arch test: what must hold before a push"
 	@echo "make bench      measure against other servers; see benchmarks/README.md"
 	@echo "make bench-guard  count instructions per request (valgrind) against the recorded baseline"
@@ -51,6 +52,18 @@ fuzz:
 	@$(FUZZ_BIN)/python -c "import atheris, hybrid" 2>/dev/null || $(FUZZ_BIN)/python -m pip install --quiet --disable-pip-version-check --editable . atheris
 	$(FUZZ_BIN)/python -m tests.fuzz.fuzz receiver -max_total_time=$$(($(FUZZ_S) * 3 / 4))
 	$(FUZZ_BIN)/python -m tests.fuzz.fuzz proxies -max_total_time=$$(($(FUZZ_S) / 4))
+
+# The suite is written for Python 2.7, which `pyenv install 2.7.18` (or pypy2.7-7.3.20) brings to any machine; or
+# say where one is: make autobahn AUTOBAHN_PYTHON=/opt/pypy2.7/bin/pypy. ARGS: make autobahn ARGS="--loop uvloop '12.*'"
+AUTOBAHN_SITE := .venv-autobahn
+ifndef AUTOBAHN_PYTHON
+AUTOBAHN_PYTHON := $(shell for python in python2.7 pypy2.7 pypy $$HOME/.pyenv/versions/*2.7*/bin/python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info[:2] != (2, 7))' 2>/dev/null && echo $$python && break; done)
+endif
+autobahn: setup
+	@test -n "$(AUTOBAHN_PYTHON)" || { echo "No Python 2.7 found (tried python2.7, pypy2.7, pypy, pyenv's); install one with 'pyenv install 2.7.18', or give one: make AUTOBAHN_PYTHON=/path/to/python2.7 autobahn" >&2; exit 1; }
+	@test -d $(AUTOBAHN_SITE)/autobahntestsuite || $(AUTOBAHN_PYTHON) -m pip install --quiet --disable-pip-version-check --target $(AUTOBAHN_SITE) autobahntestsuite==25.10.1
+	$(BIN)/python -m tests.autobahn --python $(AUTOBAHN_PYTHON) --site $(AUTOBAHN_SITE) $(ARGS)
 
 check: lint types arch test
 
