@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from hybrid.contract.channel import Channel
+from hybrid.contract.crossing import Crossing
 from hybrid.contract.scoreboard import ScoreRow
 from hybrid.contract.template import Seat
 from hybrid.hooks import ServerView, WorkerView
@@ -83,6 +84,8 @@ class WorkerContext:
     """The application, loaded; None for a worker class with a true `loads_app_itself`."""
     tls: ssl.SSLContext | None = None
     """For every connection of every listener; None for plain HTTP. See `hybrid.contract.tls`."""
+    crossing: Crossing | None = None
+    """Where connections pass from one worker to another; None where they do not."""
 
 
 class Worker(Protocol):
