@@ -31,6 +31,9 @@ UNKILLABLE_S = 10.0
 STEADY_S = 10.0
 """A worker that was ready for this long served well: its death says nothing about the next one's chances."""
 
+STEADY_BEFORE_KILL_S = 1.0
+"""The same for one that a signal from outside ended: whoever sends them, it was no fault of the worker's."""
+
 FIRST_DEATHS = 3
 """So many deaths in a row without anything ever ready, none of them with a reason given, are a failure to boot."""
 
@@ -66,15 +69,17 @@ class Backoff:
     until: float = 0.0
 
 
-def after_death(backoff: Backoff, *, ready_s: float | None, now: float, seed: float = 0.0) -> Backoff:
+def after_death(
+    backoff: Backoff, *, ready_s: float | None, now: float, seed: float = 0.0, steady_s: float = STEADY_S
+) -> Backoff:
     """The back-off after a child died that nobody had told to go.
 
-    `ready_s` is how long it had been ready, None if it never was. The delay doubles from 0.1 s to 30 s
-    while the deaths go on; a worker that served well, and the first death of a row, are replaced at once.
-    A row ends when no death has come for twice the last delay and STEADY_S more. With a seed each delay is up
-    to a quarter longer.
+    `ready_s` is how long it had been ready, None if it never was; `steady_s` what serving well means. The delay doubles
+    from 0.1 s to 30 s while the deaths go on; a worker that served well, and the first death of a row, are replaced
+    at once. A row ends when no death has come for twice the last delay and STEADY_S more. With a seed each delay is
+    up to a quarter longer.
     """
-    if ready_s is not None and ready_s >= STEADY_S:
+    if ready_s is not None and ready_s >= steady_s:
         return Backoff(0, now)
     last_delay = delay_after(backoff.deaths)
     if backoff.deaths and now > backoff.until + last_delay + STEADY_S:

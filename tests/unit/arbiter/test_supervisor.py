@@ -127,6 +127,15 @@ def test_respawn_is_slower_while_deaths_go_on_and_quick_again_afterwards() -> No
     play.spawned(201).on(Ready(201)).after(3600.0, beating=(201,)).on(Exited(201, signal="SIGKILL")).does(spawn(0))
 
 
+def test_workers_that_somebody_keeps_killing_are_replaced_at_once_when_they_had_served_a_second() -> None:
+    play = ready_workers(101)
+    for pid in range(102, 130):
+        play.on(Exited(pid - 1, signal="SIGKILL")).does(spawn(0))
+        play.spawned(pid).on(Ready(pid)).after(1.0, beating=(pid,))
+    play.on(Exited(129, signal="SIGSEGV")).does(spawn(0)).spawned(130).on(Ready(130)).after(1.0, beating=(130,))
+    play.on(Exited(130, signal="SIGSEGV")).does()
+
+
 def test_after_several_deaths_in_a_row_only_one_worker_boots_at_a_time() -> None:
     play = loaded(4).spawned(101, 102, 103, 104).on(Ready(101), Ready(102), Ready(103), Ready(104))
     play.on(*(Exited(pid, signal="SIGSEGV") for pid in (101, 102, 103, 104)))
