@@ -1,4 +1,4 @@
-"""Reloads, upgrades, handovers and murders under load, as often as it takes to believe in them. Prints a line for each."""
+"""Reloads, upgrades, handovers and murders under load, as often as it takes to believe in them: a line for each."""
 
 from __future__ import annotations
 

@@ -97,18 +97,21 @@ def handovers(options: tuple[str, ...], folder: Path, count: int) -> Fates:
 
 @dataclass
 class Autopsy:
-    """The failures that a client saw while workers were killed, each set against what the server wrote of the deaths."""
+    """The failures that clients saw while workers were killed, each set against what the server wrote of the deaths."""
 
     fates: Fates
     kills: int = 0
     named: list[Failure] = field(default_factory=list)
     """Their requests are named in a death record: they were in flight."""
     unread: list[Failure] = field(default_factory=list)
-    """Sent to a connection of a killed worker that had not read them: no server can name what it has not read."""
+    """Sent to a living worker that was killed before it had read them, or when their answers were about to leave."""
+    stale: list[Failure] = field(default_factory=list)
+    """Sent on a kept connection whose worker was dead already, by a client that does not look before it sends."""
     unexplained: list[Failure] = field(default_factory=list)
 
     def row(self, name: str) -> str:
-        parts = f"named={len(self.named)} unread={len(self.unread)} unexplained={len(self.unexplained)}"
+        parts = f"named={len(self.named)} unread={len(self.unread)} stale={len(self.stale)}"
+        parts += f" unexplained={len(self.unexplained)}"
         return f"{self.fates.row(name)} | {self.kills} kills {parts}"
 
 
@@ -147,6 +150,8 @@ def _examine(fates: Fates, killed: dict[int, float], log: str) -> Autopsy:
         death = killed.get(named.get(failure.request, -1))
         if death is not None and death - 0.1 <= failure.at <= death + _UNREAD_S:
             autopsy.named.append(failure)
+        elif killed.get(failure.served_by, failure.at) < failure.sent_at:
+            autopsy.stale.append(failure)
         elif failure.fate in ("reset", "closed") and _died_with(failure, killed):
             autopsy.unread.append(failure)
         else:

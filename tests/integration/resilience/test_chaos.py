@@ -1,4 +1,4 @@
-"""Reloads, upgrades, handovers and murders under load: the short version. `tests/slow/test_chaos.py` is the long one."""
+"""Reloads, upgrades, handovers and murders under load, in short; `tests/slow/test_chaos.py` is the long version."""
 
 from __future__ import annotations
 
