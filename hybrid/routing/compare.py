@@ -50,12 +50,17 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response. Names of fields are lower-case. `is_whole`: the body was not cut off when it was copied."""
+    """A response. Names of fields are lower-case. `is_whole`: the body was not cut off when it was copied.
+
+    Of one that was, `length` and `digest` tell more, where they are known.
+    """
 
     status: int
     headers: Fields
     body: bytes = b""
     is_whole: bool = True
+    length: int = -1
+    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +164,12 @@ def _compare_bodies(real: Answer, shadow: Answer, found: _Found) -> None:
         length = min(len(real.body), len(shadow.body))
         if real.body[:length] != shadow.body[:length]:
             found.add("body", *_around(real.body, shadow.body))
+        elif -1 not in (real.length, shadow.length) and real.length != shadow.length:
+            found.add("body", f"{real.length} bytes", f"{shadow.length} bytes")
+        elif real.digest and shadow.digest and real.digest != shadow.digest:
+            found.add(
+                "body", *(f"other content after byte {length}, SHA-256 {one.digest.hex()}" for one in (real, shadow))
+            )
         return
     if real.body == shadow.body:
         return

@@ -171,3 +171,17 @@ def test_shuffled_json_is_equal_and_each_changed_number_is_found() -> None:
         place = random_.choice(digits)
         changed = same[:place] + (b"1" if same[place : place + 1] != b"1" else b"2") + same[place + 1 :]
         assert len(compare(real, answer(changed, JSON))) == 1
+
+
+def test_of_long_bodies_length_and_digest_are_compared() -> None:
+    def cut(body: bytes, length: int, digest: bytes) -> Answer:
+        return Answer(200, (), body, is_whole=False, length=length, digest=digest)
+
+    assert compare(cut(b"abc", 9, b"1"), cut(b"abc", 9, b"1")) == ()
+    assert compare(cut(b"abc", 9, b""), cut(b"abc", 9, b"1")) == ()
+    (found,) = compare(cut(b"abc", 9, b"1"), cut(b"abc", 8, b"2"))
+    assert (found.what, found.real, found.shadow) == ("body", "9 bytes", "8 bytes")
+    (found,) = compare(cut(b"abc", 9, b"1"), cut(b"abc", 9, b"2"))
+    assert found.real == "other content after byte 3, SHA-256 31"
+    (found,) = compare(cut(b"abc", 9, b"1"), cut(b"axc", 9, b"2"))
+    assert found.real.startswith("byte 1 of 3")
