@@ -11,14 +11,16 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hybrid.arbiter.actions import Spawn
 from hybrid.arbiter.events import BootFailed, Drained, Event, Exited, Ready, Retiring, Spawned, SpawnFailed
 from hybrid.arbiter.listeners import own_sockets
 from hybrid.arbiter.memory import pss_bytes, rss_bytes
 from hybrid.arbiter.records import Remains
+from hybrid.arbiter.releases import Site, is_preloaded
 from hybrid.arbiter.state import Signal
 from hybrid.arbiter.status import Counters
 from hybrid.arbiter.unpatched import fork
@@ -30,20 +32,23 @@ from hybrid.contract.parent import adopt_orphans
 from hybrid.contract.scoreboard import Word
 from hybrid.contract.template import Order, Seat, send_order
 from hybrid.contract.worker import HookObjects
-from hybrid.settings import Settings
+
+if TYPE_CHECKING:
+    from hybrid.contract.crossing import Crossing
+    from hybrid.contract.traffic import TrafficRow
 
 RunWorker = Callable[[WorkerContext], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
-    """What the shell keeps of one generation."""
+class Outfit:
+    """What a worker that is forked gets from its release."""
 
-    generation: int
-    settings: Settings
-    folder: str
-    """Where its workers begin: a reload that failed half-way may have taken the arbiter elsewhere."""
-    listeners: dict[str, Listener]
+    site: Site
+    listeners: Iterable[Listener]
+    pool_size: int
+    hooks: HookObjects | None = None
+    crossing: Crossing | None = None
 
 
 @dataclass(slots=True)
@@ -69,11 +74,18 @@ class Unborn:
 class Children:
     """Every process that we forked and have not reaped. Single-threaded, as the whole arbiter is."""
 
-    def __init__(self, run_worker: RunWorker, log: logging.Logger, close_ours: Callable[[], None]) -> None:
-        """`close_ours` closes in a new child what only the arbiter may hold."""
+    def __init__(
+        self,
+        run_worker: RunWorker,
+        log: logging.Logger,
+        close_ours: Callable[[], None],
+        traffic: Callable[[int], TrafficRow | None],
+    ) -> None:
+        """`close_ours` closes in a new child what only the arbiter may hold; `traffic` gives a slot's counters."""
         self._run_worker = run_worker
         self._log = log
         self._close_ours = close_ours
+        self._traffic = traffic
         self._processes: dict[int, _Process] = {}
         self.scoreboard = Scoreboard()
         self.templates: dict[tuple[str, int], socket.socket] = {}
@@ -81,7 +93,7 @@ class Children:
         self.unborn: dict[int, Unborn] = {}
         """Orders to templates whose worker has not said its pid yet, by slot."""
 
-    def spawn(self, order: Spawn, release: Release, pool_size: int, hooks: HookObjects | None = None) -> Event | None:
+    def spawn(self, order: Spawn, outfit: Outfit) -> Event | None:
         """Fork one worker, or have its release's template do so: then None, and the pid comes on `unborn[slot]`.
 
         Returns in the arbiter only.
@@ -90,11 +102,11 @@ class Children:
         would be eaten by ours, which the child has inherited. The child unblocks them when it has its own.
         """
         template = self.templates.get((order.pool, order.generation))
-        if template is not None and self._order(order, template, pool_size):
+        if template is not None and self._order(order, template, outfit.pool_size):
             return None
         ours, theirs = Channel.pair()
         box = _make_box()
-        seat = self._make_seat(order) if is_preloaded(release.settings) else None
+        seat = self._make_seat(order) if is_preloaded(outfit.site.settings) else None
         row = self.scoreboard.row(order.slot)
         arbiter_pid = os.getpid()  # asked here: in the child, getppid() may already name somebody else
         _flush()
@@ -109,7 +121,7 @@ class Children:
             return SpawnFailed(order.slot, error.strerror or str(error))
         if pid == 0:
             ours.close()
-            self._become_worker(order, release, pool_size, theirs, row, arbiter_pid, hooks, box, seat)
+            self._become_worker(order, outfit, theirs, row, arbiter_pid, box, seat)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
         if seat is not None:
@@ -120,12 +132,10 @@ class Children:
     def _become_worker(
         self,
         order: Spawn,
-        release: Release,
-        pool_size: int,
+        outfit: Outfit,
         channel: Channel,
         row: ScoreRow,
         arbiter_pid: int,
-        hooks: HookObjects | None,
         box: int,
         seat: Seat | None,
     ) -> None:
@@ -133,7 +143,7 @@ class Children:
         code = 255
         try:
             started = time.monotonic()
-            os.chdir(release.folder)
+            os.chdir(outfit.site.folder)
             self._close_ours()
             # A sibling's channel held open here would keep it from seeing the arbiter's end.
             for process in self._processes.values():
@@ -145,20 +155,21 @@ class Children:
             for template in self.templates.values():
                 template.close()
             context = WorkerContext(
-                settings=release.settings,
+                settings=outfit.site.settings,
                 pool=order.pool,
                 slot=order.slot,
                 generation=order.generation,
                 arbiter_pid=arbiter_pid,
-                listeners=own_sockets(release.listeners.values()),
+                listeners=own_sockets(outfit.listeners),
                 channel=channel,
                 row=row,
                 log=self._log,
-                pool_size=pool_size,
+                pool_size=outfit.pool_size,
                 boot_started=started,
-                hooks=hooks,
+                hooks=outfit.hooks,
                 black_box=box,
                 template=seat,
+                crossing=outfit.crossing,
             )
             code = self._run_worker(context)
         except SystemExit as leaving:
@@ -176,7 +187,7 @@ class Children:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.templates[order.pool, order.generation] = ours
-        return Seat(theirs, self.scoreboard.row)
+        return Seat(theirs, self.scoreboard.row, self._traffic)
 
     def _order(self, order: Spawn, template: socket.socket, pool_size: int) -> bool:
         """False when the template is gone; the end of its socket is seen elsewhere."""
@@ -314,17 +325,6 @@ class Children:
             _close_box(process.box)
 
 
-def is_preloaded(settings: Settings) -> bool:
-    """Are workers made from a template? Not with a socket per worker (--reuse-port), which a fork cannot make new,
-    nor after gevent has patched the interpreter, nor where the system lets nobody adopt a grandchild."""
-    return (
-        settings.preload_app
-        and not settings.reuse_port
-        and settings.worker_class != "gevent"
-        and sys.platform == "linux"
-    )
-
-
 def _make_box() -> int:
     try:
         return blackbox.make()
@@ -394,7 +394,7 @@ def _event(pid: int, message: Message) -> Event:
         case Started():
             return Spawned(-1, message.pid)  # known already: nobody has this slot
         case ReadyMessage():
-            return Ready(pid, message.app)
+            return Ready(pid, message.app, message.serves_websocket)
         case BootFailedMessage():
             return BootFailed(pid, message.exit_code, message.reason, message.traceback)
         case Retire():

@@ -46,6 +46,7 @@ class Ready:
 
     pid: int
     detail: str = ""
+    serves_websocket: bool = False
 
 
 @dataclass(frozen=True, slots=True)

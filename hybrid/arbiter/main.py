@@ -18,8 +18,10 @@ from hybrid import logs
 from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
 from hybrid.arbiter import records, reexec
-from hybrid.arbiter.children import Children, Release, RunWorker, exited, is_preloaded
+from hybrid.arbiter.children import Children, Outfit, RunWorker, exited
 from hybrid.arbiter.control import ControlServer
+from hybrid.arbiter.crossings import Crossings
+from hybrid.arbiter.fdstore import FdStore, Passed, take_passed
 from hybrid.arbiter.hooks import ServerHooks
 from hybrid.arbiter.listeners import Listeners
 from hybrid.arbiter.loop import Loop
@@ -28,21 +30,18 @@ from hybrid.arbiter.oom import OomKills
 from hybrid.arbiter.operator import Operator
 from hybrid.arbiter.pidfile import Pidfile
 from hybrid.arbiter.reexec import Inheritance, Predecessor, Successor
-from hybrid.arbiter.state import Phase, Plan, Stage, State
+from hybrid.arbiter.releases import MAIN, Release, enter, open_logs, sites_of
+from hybrid.arbiter.state import Phase, Stage, State
 from hybrid.arbiter.status import describe
 from hybrid.arbiter.supervisor import decide, next_wakeup
 from hybrid.arbiter.watcher import Watcher
-from hybrid.contract.identity import owner
 from hybrid.contract.scoreboard import InFlight
 from hybrid.contract.title import set_title
 from hybrid.control.address import OFF
 from hybrid.errors import SettingsError
-from hybrid.hooks import Cfg
 from hybrid.settings import Settings, start_folder
-from hybrid.settings.log_plan import log_plan
 
 LoadSettings = Callable[[], Settings]
-POOL = "main"
 _DEATHS_KEPT = 50
 
 _COMMANDS: dict[int, ev.Event] = {
@@ -51,8 +50,8 @@ _COMMANDS: dict[int, ev.Event] = {
     signal.SIGQUIT: ev.Stop(is_graceful=False),
     signal.SIGHUP: ev.Reload(),
     signal.SIGUSR1: ev.Reopen(),
-    signal.SIGTTIN: ev.Resize(POOL, 1),
-    signal.SIGTTOU: ev.Resize(POOL, -1),
+    signal.SIGTTIN: ev.Resize(MAIN, 1),
+    signal.SIGTTOU: ev.Resize(MAIN, -1),
 }
 
 
@@ -65,14 +64,14 @@ def run_arbiter(load_settings: LoadSettings, run_worker: RunWorker) -> int:
     inheritance = reexec.take(os.environ, os.getppid())
     start_dir = start_folder()
     settings = load_settings()
-    folder = _enter(start_dir, settings)
-    log = _open_logs(settings)
+    enter(start_dir, settings)
+    log = open_logs(settings)
     set_title("arbiter", settings)
     loop = Loop()
     try:
         arbiter = Arbiter(load_settings, run_worker, loop, log, start_dir, inheritance)
         try:
-            arbiter.start(settings, folder)
+            arbiter.start(settings)
             return arbiter.run()
         finally:
             arbiter.close()
@@ -99,8 +98,11 @@ class Arbiter:
         self._notifier = Notifier()
         self._predecessor = Predecessor(inheritance) if inheritance else None
         self._successor: Successor | None = None
-        self._listeners = Listeners(log, self._pause, inheritance)
-        self._children = Children(run_worker, log, self._close_in_child)
+        passed = Passed() if inheritance else take_passed(os.environ, os.getpid())
+        self._listeners = Listeners(log, self._pause, inheritance, passed)
+        self._fdstore = FdStore(self._notifier, os.environ, passed.stored)
+        self._children = Children(run_worker, log, self._close_in_child, lambda slot: self._crossings.row(slot))
+        self._crossings = Crossings(log, self._children.scoreboard.rows)
         self._hooks = ServerHooks(log)
         self._counted = 0
         self._is_daemon = False
@@ -118,14 +120,17 @@ class Arbiter:
 
     # life -------------------------------------------------------------------------------------------------
 
-    def start(self, settings: Settings, folder: str) -> None:
+    def start(self, settings: Settings) -> None:
         """Everything before the first fork. Raises SettingsError."""
         self._log.info("Starting hybrid %s", hybrid.__version__)
+        sites, routes = sites_of(settings, self._start_dir)
         self._write_pidfile(settings)
         self._is_daemon = settings.daemon
         self._hooks.starting(settings)
         listeners = self._listeners.open(settings)
-        self._adopt(Release(0, settings, folder, listeners))
+        release = Release(0, settings, listeners, sites, routes)
+        self._crossings.adopt(release)
+        self._adopt(release)
         self._hooks.ready(listeners.values())
         is_path = settings.control_socket not in ("", OFF)
         self._control.open(settings.control_socket + (self._suffix if is_path else ""))
@@ -133,7 +138,7 @@ class Arbiter:
             self._loop.watch(self._predecessor.fileno(), self._inherit)
         if settings.reload:
             self._watch_files(settings)
-        self._pending.append(ev.Loaded(0, plans(settings)))
+        self._pending.append(ev.Loaded(0, release.plans()))
 
     def run(self) -> int:
         """Until an Exit action."""
@@ -170,12 +175,15 @@ class Arbiter:
             pid=os.getpid(),
             version=hybrid.__version__,
             uptime_s=round(time.monotonic() - self._started, 3),
-            app=newest.settings.app if newest else "",
+            app=", ".join(dict.fromkeys(site.settings.app for site in newest.sites.values())) if newest else "",
             listeners=[listener.address for listener in newest.listeners.values()] if newest else [],
         )
 
     def _step(self, event: ev.Event) -> None:
+        if isinstance(event, ev.Ready) and (child := self.state.child_of(event.pid)) is not None:
+            self._crossings.heard(child.pool, serves_websocket=event.serves_websocket)
         self.state, actions = decide(self.state, event, time.monotonic())
+        self._crossings.observe(self.state, self._releases.values())
         for action in actions:
             self._perform(action)
         if self._predecessor is not None and self._is_whole:
@@ -210,6 +218,8 @@ class Arbiter:
             return
         if command is None:  # SIGCHLD, or a terminal that changed its size: nobody ordered anything
             return
+        if isinstance(command, ev.Resize) and command.pool not in self.state.pools:
+            command = ev.Resize(next(iter(self.state.pools), MAIN), command.by)  # APP is not among the pools
         self._log.info("Handling signal: %s", signal.Signals(number).name.removeprefix("SIG").lower())
         if number == signal.SIGHUP:
             self._log.info("Hang up: Master")
@@ -293,13 +303,17 @@ class Arbiter:
 
     def _spawn(self, order: act.Spawn) -> None:
         release = self._releases[order.generation]
+        site = release.sites[order.pool]
+        listeners = tuple(release.listeners.values()) if site.accepts else ()
         row = self._children.scoreboard.row(order.slot)
         try:
-            objects = self._hooks.forking(release.settings, release.listeners.values(), row)
+            objects = self._hooks.forking(site.settings, listeners, row)
         except SettingsError as error:
             self._pending.append(ev.SpawnFailed(order.slot, str(error)))
             return
-        event = self._children.spawn(order, release, self.state.pools[order.pool].size, objects)
+        crossing = self._crossings.crossing(release, order.pool, order.slot)
+        size = self.state.pools[order.pool].size
+        event = self._children.spawn(order, Outfit(site, listeners, size, objects, crossing))
         if event is None:
             fd = self._children.unborn[order.slot].channel.fileno()
             self._loop.watch(fd, lambda: self._await_birth(order.slot))
@@ -380,10 +394,13 @@ class Arbiter:
         try:
             os.chdir(self._start_dir)
             settings = self._load_settings()
-            folder = _enter(self._start_dir, settings)
+            enter(self._start_dir, settings)
+            sites, routes = sites_of(settings, self._start_dir)
             listeners = self._listeners.open(settings, tries=1)
+            release = Release(generation, settings, listeners, sites, routes)
+            self._crossings.adopt(release)
             self._write_pidfile(settings)
-            _open_logs(settings)
+            open_logs(settings)
             self._hooks.reloading(settings, listeners.values())
         except SettingsError as error:
             self._close_unused()
@@ -392,8 +409,8 @@ class Arbiter:
             self._close_unused()
             self._log.exception("The settings cannot be loaded")
             return ev.LoadFailed(generation, f"{type(error).__name__}: {error}")
-        self._adopt(Release(generation, settings, folder, listeners))
-        return ev.Loaded(generation, plans(settings))
+        self._adopt(release)
+        return ev.Loaded(generation, release.plans())
 
     def _adopt(self, release: Release) -> None:
         """Keep it, and say what is new about it."""
@@ -402,8 +419,12 @@ class Arbiter:
         if before is None or before.listeners.keys() != release.listeners.keys():
             addresses = ",".join(listener.address for listener in release.listeners.values())
             self._log.info("Listening at: %s (%d)", addresses, os.getpid())
-        if before is None or before.settings.worker_class != release.settings.worker_class:
-            self._log.info("Using worker: %s", release.settings.worker_class)
+        for name, site in release.sites.items():
+            old = before.sites.get(name) if before is not None else None
+            if old is None or old.settings.worker_class != site.settings.worker_class:
+                suffix = "" if len(release.sites) == 1 else f" pool={name} app={site.settings.app}"
+                self._log.info("Using worker: %s%s", site.settings.worker_class, suffix)
+        self._fdstore.keep(self._listeners.sockets_to_store())
 
     def _discard(self, generation: int) -> None:
         for pool, made in list(self._children.templates):
@@ -416,6 +437,7 @@ class Arbiter:
         kept = {key for release in self._releases.values() for key in release.listeners}
         for address in self._listeners.close_all_but(kept):
             self._log.info("No longer listening at: %s", address)
+        self._fdstore.keep(self._listeners.sockets_to_store())
 
     def _write_pidfile(self, settings: Settings) -> None:
         if not settings.pidfile:
@@ -477,6 +499,7 @@ class Arbiter:
         self._successor.close()
         self._successor = None
         self._listeners.keeps_files = False
+        self._fdstore.keep_anew(self._listeners.sockets_to_store())
         how = f"was sent {end.signal}" if end.signal else f"ended with code {end.code}"
         text = f"Upgrade failed: the new arbiter (pid {pid}) {how}; pid {os.getpid()} serves on"
         self._log.error("%s", text)
@@ -556,38 +579,3 @@ class Arbiter:
                 other.close()
         if self._watcher is not None:
             os.close(self._watcher.fileno())
-
-
-def plans(settings: Settings) -> dict[str, Plan]:
-    """What these settings ask of each pool."""
-    return {
-        POOL: Plan(
-            size=settings.workers,
-            timeout_s=settings.timeout,
-            boot_timeout_s=settings.boot_timeout,
-            graceful_timeout_s=settings.graceful_timeout + settings.drain_delay,
-            is_preloaded=is_preloaded(settings),
-            waits_for_fix=settings.reload,
-            max_memory=settings.max_worker_memory,
-            hard_memory=settings.max_worker_memory_hard,
-            lifetime_s=settings.max_worker_lifetime,
-            intensity=settings.restart_intensity,
-            period_s=settings.restart_period,
-            surge=settings.max_surge or max(1, settings.workers // 4),
-        )
-    }
-
-
-def _open_logs(settings: Settings) -> logging.Logger:
-    who = owner(settings) if settings.user or settings.group else None
-    return logs.configure(plan=log_plan(settings, who, lambda: Cfg(settings)))
-
-
-def _enter(start_dir: str, settings: Settings) -> str:
-    """Go where relative paths of the settings begin, and give that folder. Raises SettingsError."""
-    folder = os.path.join(start_dir, settings.chdir)
-    try:
-        os.chdir(folder)
-    except OSError as error:
-        raise SettingsError(f"setting chdir: cannot change to {folder}: {(error.strerror or '').lower()}") from error
-    return folder

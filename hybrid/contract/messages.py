@@ -17,6 +17,7 @@ class Ready:
     boot_s: float
     app: str = ""
     """What was found, for the log: "asgi (coroutine function), uvloop, httptools"."""
+    serves_websocket: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from hybrid.contract.scoreboard import ScoreRow
+from hybrid.contract.traffic import TrafficRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Seat:
     """Becomes the template's: the worker closes it."""
     row: Callable[[int], ScoreRow]
     """The scoreboard's row of a slot."""
+    traffic: Callable[[int], TrafficRow | None]
+    """Where the worker in a slot counts by route; None where nobody counts."""
 
 
 def send_order(sock: socket.socket, order: Order, channel: int, box: int) -> None:

@@ -106,7 +106,9 @@ class _Beginning:
         context = self._context
         context.row.words[Word.STAGE] = Stage.READY
         context.row.beat(time.monotonic())
-        context.channel.send(Ready(time.monotonic() - context.boot_started, self._description))
+        # A WebSocket needs an application that knows them, and a worker class that does.
+        serves_websocket = context.worker_class == "asgi" and context.interface.startswith("asgi")
+        context.channel.send(Ready(time.monotonic() - context.boot_started, self._description, serves_websocket))
 
     def probed(self, problem: str) -> None:
         """In the thread of the probe."""

@@ -88,6 +88,8 @@ def _make_workers(context: WorkerContext, seat: Seat) -> None:
         context.channel = Channel(socket.socket(fileno=channel))
         context.black_box = box
         context.row = seat.row(order.slot)
+        if context.crossing is not None:
+            context.crossing.traffic = seat.traffic(order.slot)
         return
 
 

@@ -1,0 +1,139 @@
+"""What the pools share: a queue for each, and the page that says which can serve and which routes are in force.
+
+Made when a release first needs it - several pools, routes, or siblings that can relieve each other - and then kept
+for as long as the arbiter lives, across all generations. A pool keeps its index and its queue for good, also when it
+is gone: connections may still be in there, and a pool of that name may come back.
+
+The routes of a reload come into force when it has passed its trial. Workers of the release before may not have the
+queues of pools that it brings; they go on with the routes that they have.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from hybrid.arbiter.releases import Release
+from hybrid.arbiter.state import NEVER, Stage, State
+from hybrid.contract.pool_page import MOST_POOLS
+from hybrid.errors import SettingsError
+from hybrid.settings import Settings
+
+if TYPE_CHECKING:
+    from hybrid.contract.crossing import Crossing
+    from hybrid.contract.pool_page import PoolPage
+    from hybrid.contract.queue import Queue
+    from hybrid.contract.traffic import TrafficPage, TrafficRow
+    from hybrid.routing import Route
+
+_RELIEVING = ("auto", "sync", "gthread")
+"""Worker classes with connections that a busy worker cannot get to."""
+
+
+class Crossings:
+    """One per arbiter. Costs nothing until `adopt` is given a release that needs it."""
+
+    def __init__(self, log: logging.Logger, slots: int) -> None:
+        self._log = log
+        self._slots = slots
+        self._queues: dict[str, Queue] = {}
+        self._page: PoolPage | None = None
+        self.traffic: TrafficPage | None = None
+        """What workers count by route and pool; None without routes."""
+        self._websocket: dict[str, bool] = {}
+        self._release: Release | None = None
+        """Whose routes are in force."""
+        self._published: object = None
+
+    def adopt(self, release: Release) -> None:
+        """Make what this release's workers need. Raises SettingsError when there are too many pools."""
+        if not _needs(release):
+            return
+        from hybrid.contract.pool_page import PoolPage
+        from hybrid.contract.queue import Queue
+
+        fresh = [name for name in release.sites if name not in self._queues]
+        if len(self._queues) + len(fresh) > MOST_POOLS:
+            raise SettingsError(
+                f"setting pools: with {', '.join(fresh)} there would be more than {MOST_POOLS} names of pools since"
+                " this arbiter was started; restart it, or use earlier names"
+            )
+        self._page = self._page or PoolPage()
+        for name in fresh:
+            self._queues[name] = Queue(release.settings.handoff_queue)
+        if not release.is_single and self.traffic is None:
+            from hybrid.contract.traffic import TrafficPage
+
+            self.traffic = TrafficPage(self._slots)
+        for name, site in release.sites.items():
+            self._websocket.setdefault(name, site.settings.worker_class == "asgi")
+
+    def crossing(self, release: Release, pool: str, slot: int) -> Crossing | None:
+        """For the worker in this slot."""
+        if self._page is None or not _needs(release):
+            return None
+        from hybrid.contract.crossing import Crossing
+
+        return Crossing(
+            pool=pool,
+            queues=dict(self._queues),
+            page=self._page,
+            is_routing=not release.is_single,
+            fallbacks={name: site.fallback for name, site in release.sites.items() if site.fallback},
+            timeout=release.settings.handoff_timeout,
+            traffic=self.row(slot),
+        )
+
+    def row(self, slot: int) -> TrafficRow | None:
+        """Where the worker in this slot counts."""
+        return self.traffic.row(slot) if self.traffic is not None else None
+
+    def heard(self, pool: str, *, serves_websocket: bool) -> None:
+        """A worker of this pool is ready, and says whether it speaks WebSocket."""
+        self._websocket[pool] = serves_websocket
+
+    def observe(self, state: State, releases: Iterable[Release]) -> None:
+        """Tell the workers what has changed: who is ready, and the routes of the release that serves."""
+        if self._page is None:
+            return
+        for index, name in enumerate(self._queues):
+            ready = sum(child.stage is Stage.READY for child in state.of_pool(name))
+            self._page.note(index, ready=ready, serves_websocket=self._websocket.get(name, False))
+        good = max((pool.good for pool in state.pools.values()), default=NEVER)
+        serving = [release for release in releases if release.generation <= max(good, 0)]
+        if serving:
+            self._release = max(serving, key=lambda release: release.generation)
+            self.publish()
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Those in force."""
+        return self._release.routes if self._release is not None else ()
+
+    def publish(self) -> None:
+        """Have all workers use the routes in force, if they do not yet."""
+        release = self._release
+        if release is None or self._page is None:
+            return
+        now = (release.generation, self.routes, *self._websocket.values())
+        if now == self._published or (self._published is None and release.is_single):
+            return
+        from hybrid.routing.in_force import PoolFacts, to_text
+
+        names = list(self._queues)
+        pools = {
+            name: PoolFacts(names.index(name), self._websocket[name], site.fallback)
+            for name, site in release.sites.items()
+            if site.accepts and name in self._queues
+        }
+        self._published = now
+        self._page.publish(to_text(self.routes, pools))
+
+
+def _needs(release: Release) -> bool:
+    return not release.is_single or any(_relieves(site.settings) for site in release.sites.values())
+
+
+def _relieves(settings: Settings) -> bool:
+    return settings.workers > 1 and settings.worker_class in _RELIEVING
