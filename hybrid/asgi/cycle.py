@@ -37,6 +37,11 @@ class RequestCycle(Protocol):
     """The connection's: where the request stands in the scoreboard."""
     started: float
     """The connection's: monotonic seconds."""
+
+    @property
+    def began(self) -> float:
+        """When the application was called; inf as long as it waits for a thread."""
+
     body_is_complete: bool
     buffered: int
     has_left: bool
@@ -302,6 +307,10 @@ class Cycle:
         response = self.response
         if self._has_started and not response.head_sent and not self.is_disconnected:
             self._connection.write(response.content(b"", more=True))
+
+    @property
+    def began(self) -> float:
+        return self.started
 
     @property
     def holds_head(self) -> bool:

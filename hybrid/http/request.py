@@ -15,6 +15,7 @@ class Request:
     """
 
     __slots__ = (
+        "arrived",
         "client",
         "content_length",
         "expects_continue",
@@ -67,6 +68,8 @@ class Request:
     server: tuple[str, int | None] | None
     """The local address: (host, port), or (path, None)."""
     scheme: str
+    arrived: float
+    """When it came, monotonic seconds; noted only where --queue-timeout is set."""
     root_path: str
     """Prefix under which the application is mounted, "" or "/like/this"."""
 

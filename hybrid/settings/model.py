@@ -454,6 +454,31 @@ class Settings:
     )
     body_buffer: int = setting(
         65536,
+    queue_timeout: float = setting(
+        0.0,
+        kinds.DURATION,
+        "Limits",
+        "Answer 503 to a request that has waited longer than this for the application, in the kernel or in the worker,"
+        " or since the X-Request-Start of a trusted proxy; 0 for never.",
+        own=True,
+    )
+    health_path: tuple[str, ...] = setting(
+        (),
+        kinds.TARGETS,
+        "Limits",
+        "The application's own health check, as in `/healthz`: never answered 503 for --limit-concurrency or"
+        " --queue-timeout. Repeatable.",
+        own=True,
+    )
+    ready_path: str = setting(
+        "",
+        kinds.TARGET,
+        "Limits",
+        "Answer this path without the application: 200 while the server wants requests, 503 when it stops or is at"
+        " --limit-concurrency.",
+        own=True,
+        shown_default="none",
+    )
         kinds.SIZE,
         "Limits",
         "Bytes of a body that are read before the application is called.",

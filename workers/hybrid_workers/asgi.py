@@ -25,6 +25,7 @@ from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_sweeper import Sweeper
 from hybrid_workers.bridge import Bridge
 from hybrid_workers.drain import is_last
+from hybrid_workers.shedding import Shedder
 from hybrid_workers.wsgi_service import raw_sink
 
 
@@ -77,8 +78,9 @@ class AsgiWorker:
         self._loop = loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         app: App | Bridge
+        shedder = Shedder.of(context)
         if context.interface == "wsgi":
-            app = self._bridge(cast("WsgiApp", context.app))
+            app = self._bridge(cast("WsgiApp", context.app), shedder)
             self._lifespan = Lifespan(_no_lifespan, "off", context.log)
         else:
             app = cast("App", context.app)  # child.py has found out that it is one
@@ -94,9 +96,10 @@ class AsgiWorker:
             app_context=self._lifespan.context,
             state=self._lifespan.state,
             access=open_access_log(settings.accesslog, settings.access_log_format),
+            shedder=shedder,
         )
 
-    def _bridge(self, app: WsgiApp) -> Bridge:
+    def _bridge(self, app: WsgiApp, shedder: Shedder | None) -> Bridge:
         context, settings = self._context, self._settings
         environs = Environs(
             errors=ErrorsStream(raw_sink(context.log)),
@@ -105,7 +108,9 @@ class AsgiWorker:
             root_path=settings.root_path,
             is_root_stripped=settings.root_path_mode == "stripped",
         )
-        return Bridge(app, environs=environs, threads=settings.sync_threads, body_buffer=settings.body_buffer)
+        return Bridge(
+            app, environs=environs, threads=settings.sync_threads, body_buffer=settings.body_buffer, shedder=shedder
+        )
 
     def _limit_anyio(self) -> None:
         """Frameworks over anyio run synchronous code in its threads, 40 at most unless told otherwise."""
@@ -141,7 +146,8 @@ class AsgiWorker:
         assert self._wake is not None
         self._acceptor = acceptor = Acceptor(service, context.listeners, self._settings.worker_connections)
         sweeper = Sweeper(service)
-        context.row.words[Word.CAPACITY] = self._settings.worker_connections
+        most = self._settings.worker_connections
+        context.row.words[Word.CAPACITY] = min(most, self._settings.limit_concurrency or most)
         service.loop.add_reader(context.channel, self._on_channel)
         sweeper.start()
         acceptor.resume()

@@ -31,6 +31,7 @@ from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service, frames_of_cycle
 from hybrid_workers.asgi_websocket import WebSocketSession
 from hybrid_workers.deadline import END_S
+from hybrid_workers.shedding import render
 
 if TYPE_CHECKING:
     import ssl
@@ -203,9 +204,12 @@ class HttpConnection(asyncio.Protocol):
                 return
         elif receiver.buffer and len(receiver.buffer) >= HIGH_WATER:
             self._pause_reading()
-        if len(service.running) >= service.limit_concurrency:
-            self._answer_busy(cycle)
-            return
+        if service.shedder is not None:
+            sock = self.transport.get_extra_info("socket")
+            verdict = service.shedder.judge(request, self.peer, sock, len(service.running), now)
+            if verdict is not None:
+                self.complete(cycle, render(cycle.response, verdict))
+                return
         cycle.cell = service.row.begin(now, request.method, request.target, self.label)
         service.call(cycle, cycle.run(service.scopes.http(self._template, request)))
 
@@ -222,7 +226,7 @@ class HttpConnection(asyncio.Protocol):
         self.transport.set_protocol(session)
         service.connections.discard(self)
         self.phase = Phase.CLOSED
-        session.begin(service.scopes.http(self._template, request), self.label, self.receiver.buffer)
+        session.begin(service.scopes.http(self._template, request), self.peer, self.receiver.buffer)
 
     def _begin_body(self, cycle: RequestCycle, now: float) -> None:
         """Note where the body stands, and hand over what came with the head."""
@@ -287,12 +291,6 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(error)
         if self.service.access is not None:
             self._log(cycle, error.status)
-
-    def _answer_busy(self, cycle: RequestCycle) -> None:
-        """503: as many requests are under way as --limit-concurrency allows."""
-        response = cycle.response
-        response.start(503, [(b"content-type", b"text/plain; charset=utf-8"), (b"retry-after", b"1")])
-        self.complete(cycle, response.content(b"503 Service Unavailable\n", more=False))
 
     # -- the cycle calls --------------------------------------------------------------------------
 
@@ -534,7 +532,7 @@ class HttpConnection(asyncio.Protocol):
             if cycle.is_held:
                 cycle.release_head()
             cycle.is_held = True
-        if now - cycle.started > self.service.deadline.limit and not cycle.response.head_sent:
+        if now - cycle.began > self.service.deadline.limit and not cycle.response.head_sent:
             self._sweep_overdue(cycle, now)
             if self.cycle is not cycle:
                 return
@@ -556,12 +554,12 @@ class HttpConnection(asyncio.Protocol):
             waited = self.body_waited
             if self.receiver.body is not None and self._is_reading:
                 waited += now - self.body_last
-            if now - cycle.started - waited > service.deadline.limit:
+            if now - cycle.began - waited > service.deadline.limit:
                 cycle.overdue_at = now
-                service.deadline.ending(cycle.request, self.label, now - cycle.started, frames_of_cycle(cycle))
+                service.deadline.ending(cycle.request, self.label, now - cycle.began, frames_of_cycle(cycle))
                 cycle.expire()
         elif now - cycle.overdue_at > END_S:
-            service.deadline.given_up(cycle.request, self.label, now - cycle.started, frames_of_cycle(cycle))
+            service.deadline.given_up(cycle.request, self.label, now - cycle.began, frames_of_cycle(cycle))
             if cycle in service.running:
                 service.running.discard(cycle)
                 service.stuck.add(cycle)

@@ -32,6 +32,7 @@ from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import last_patience, patience
 from hybrid_workers.bridge import Bridge, BridgeCycle
 from hybrid_workers.deadline import BEAT_AHEAD_S, DeadlineLog
+from hybrid_workers.shedding import Shedder
 from hybrid_workers.stacks import frames_of, frames_of_awaitable
 
 if TYPE_CHECKING:
@@ -83,7 +84,6 @@ class Service:
         "errors",
         "is_closing_each",
         "joins_buffers",
-        "limit_concurrency",
         "limits",
         "log",
         "loop",
@@ -99,6 +99,7 @@ class Service:
         "running",
         "scopes",
         "settings",
+        "shedder",
         "speaks_websocket",
         "stuck",
     )
@@ -112,6 +113,7 @@ class Service:
         app_context: contextvars.Context,
         state: dict[str, Any],
         access: AccessLog | None,
+        shedder: Shedder | None = None,
     ) -> None:
         """`app_context` is what each request's own context is copied from, `state` its namespace likewise."""
         self.settings = settings = context.settings
@@ -124,7 +126,7 @@ class Service:
         self.deadlines = Deadlines.from_settings(settings)
         self.deadline = DeadlineLog(context)
         self.patience = patience(self.deadlines)
-        self.limit_concurrency = settings.limit_concurrency or _NEVER
+        self.shedder = shedder
         self.parser = HeadParser(HttptoolsFields() if settings.http != "h11" else H11Fields(), self.limits)
         self.prefixes = Prefixes.from_settings(settings)
         self.rules = ProxyRules(settings, context.log.warning)

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from hybrid.asgi import Message, Scope
 from hybrid.errors import ClientGone
 from hybrid.http.deadlines import LINGER_S
+from hybrid.http.overload import RETRY_AFTER_S
+from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.refusal import plain_page
 from hybrid.http1.response import Response
@@ -133,8 +135,9 @@ class WebSocketSession(asyncio.Protocol):
         self._client = request.client[0] if request.client else ""
         self._label = ""
 
-    def begin(self, scope: Scope, label: str, data: bytes) -> None:
+    def begin(self, scope: Scope, peer: Peer, data: bytes) -> None:
         """Call the application. `scope` is that of the request; `data` is what followed its head."""
+        label = peer.label
         service = self._service
         service.connections.add(self)
         self._early = data
@@ -146,7 +149,11 @@ class WebSocketSession(asyncio.Protocol):
         tls = scope.get("extensions", {}).get("tls")
         scope["extensions"] = {"websocket.http.response": {}} | ({"tls": tls} if tls is not None else {})
         is_stopping = service.is_closing_each and service.deadlines.keepalive  # else it is the setting
-        if is_stopping or len(service.running) >= service.limit_concurrency:
+        verdict = None
+        if service.shedder is not None:
+            sock = self._transport.get_extra_info("socket")
+            verdict = service.shedder.judge(self.request, peer, sock, len(service.running), self._started)
+        if is_stopping or verdict is not None:
             self._refuse(503)
             return
         self._cell = service.row.begin(self._started, "WEBSOCKET", self.request.target, label)
@@ -368,7 +375,8 @@ class WebSocketSession(asyncio.Protocol):
     def _refuse(self, status: int) -> None:
         """Answer the handshake ourselves."""
         self._status = status
-        self._write(plain_page(status, "the WebSocket was not accepted\n", self._service.prefixes))
+        extra = b"retry-after: %d\r\n" % RETRY_AFTER_S if status == 503 else b""
+        self._write(plain_page(status, "the WebSocket was not accepted\n", self._service.prefixes, extra=extra))
         self._end(frames.LOST)
         self._linger()
 

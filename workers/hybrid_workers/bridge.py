@@ -16,6 +16,7 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
+from math import inf
 from time import monotonic
 
 from hybrid.asgi import Connection
@@ -25,6 +26,7 @@ from hybrid.http.request import Request
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
 from hybrid_workers.deadline import Target
+from hybrid_workers.shedding import Shedder, render
 from hybrid_workers.threads import ThreadPool
 
 HIGH_WATER = 64 * 1024
@@ -34,9 +36,12 @@ HIGH_WATER = 64 * 1024
 class Bridge:
     """The application with its threads; one per worker. Makes cycles as the service asks for them."""
 
-    def __init__(self, app: App, *, environs: Environs, threads: int, body_buffer: int) -> None:
+    def __init__(
+        self, app: App, *, environs: Environs, threads: int, body_buffer: int, shedder: Shedder | None = None
+    ) -> None:
         """`body_buffer`: how much of a body is read before a thread is taken for the request."""
         self.app = app
+        self.shedder = shedder
         self.pool = ThreadPool[Work](threads, _nothing_more)
         self.pool.start()
         self.body_buffer = min(body_buffer, HIGH_WATER)
@@ -101,6 +106,8 @@ class BridgeCycle:
         self.task: asyncio.Task[None] | None = None
         self.cell = -1
         self.started = 0.0
+        self.began = inf
+        """When a thread took it: before, no deadline runs. See --queue-timeout for the wait."""
         self.overdue_at = 0.0
         self.target: Target | None = None
         """The thread, as soon as one has taken the call."""
@@ -272,9 +279,11 @@ class BridgeCycle:
         is_parked = False
         target = self.target = Target(threading.get_ident())
         target.work = self
-        if environ is not None:
-            self.started = monotonic()
         try:
+            if environ is not None:
+                self.began = monotonic()
+                if self._is_shed():
+                    return
             piece = exchange.advance() if environ is None else exchange.open(self._bridge.app, environ)
             while not response.is_complete:
                 is_parked = self._offer(piece)
@@ -293,6 +302,15 @@ class BridgeCycle:
                 pass
             if not is_parked:
                 self._close()
+
+    def _is_shed(self) -> bool:
+        """Answered without the application: the time until a thread took the call was too long."""
+        shedder = self._bridge.shedder
+        verdict = shedder.is_late(self.request) if shedder is not None else None
+        if verdict is None:
+            return False
+        self._finish(render(self.response, verdict), is_over=True)
+        return True
 
     def abandon(self) -> None:
         """The client has gone while the application was parked."""

@@ -12,10 +12,12 @@ from enum import IntEnum
 from time import monotonic
 
 from hybrid.errors import ClientGone, DeadlineExceeded
+from hybrid.http.overload import Verdict
 from hybrid.http.request import Request
 from hybrid.wsgi import BrokenBody, Exchange, Input
 from hybrid_workers.connection import HIGH_WATER, Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S, Step
+from hybrid_workers.shedding import render
 from hybrid_workers.wsgi_service import WsgiService
 
 
@@ -106,6 +108,10 @@ class Call:
                 piece = self._context.run(exchange.open, self._service.app, self.environ)
                 is_plain = exchange.response.is_complete and exchange.closer is None and exchange.file is None
                 if is_plain and self.may_hold and type(piece) is bytes and not connection.out_size:
+                shedder = self._service.shedder
+                if shedder is not None and (verdict := shedder.is_late(self.request)) is not None:
+                    self.outcome = self._shed(verdict)
+                    return self.outcome
                     self.held = piece
                     outcome = _HELD
                 elif connection.write(piece) and is_plain:
@@ -132,6 +138,20 @@ class Call:
         connection = self.connection
         data, self.held = self.held, b""
         try:
+    def _shed(self, verdict: Verdict) -> Outcome:
+        """Answer without the application: the time until a thread took the call was too long."""
+        connection = self.connection
+        connection.call = None
+        self._service.row.end(self._cell)
+        response = self.exchange.response
+        if not connection.is_read:
+            response.keep_alive = False
+        try:
+            is_written = connection.write(render(response, verdict))
+        except ClientGone:
+            return _BROKEN
+        return _ANSWERED if is_written else _BROKEN  # who does not take a page of this size is no client
+
             is_written = connection.write(data)
         except ClientGone:
             self.outcome = _BROKEN

@@ -52,7 +52,8 @@ class GeventWorker:
         self._row = context.row
         self._rested: deque[tuple[float, GreenConnection]] = deque()
         """When which connections had an answer, for so long that their greenlets may still be wanted."""
-        context.row.words[Word.CAPACITY] = context.settings.worker_connections
+        most = context.settings.worker_connections
+        context.row.words[Word.CAPACITY] = min(most, context.settings.limit_concurrency or most)
 
     def boot(self) -> None:
         """The application is loaded already: see `WorkerContext.app`."""

@@ -37,7 +37,7 @@ class GThreadWorker:
         self._batch: list[Call] = []
         """Requests of one batch of events, for the pool. Given to it one by one, each would have a thread woken that
         then competes with the reactor for the interpreter at every recv()."""
-        context.row.words[Word.CAPACITY] = threads
+        context.row.words[Word.CAPACITY] = min(threads, context.settings.limit_concurrency or threads)
 
     def boot(self) -> None:
         self._pool.start()

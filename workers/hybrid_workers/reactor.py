@@ -22,11 +22,13 @@ from hybrid.contract import Draining, Listener
 from hybrid.contract.scoreboard import Word
 from hybrid.errors import ClientGone, DeadlineExceeded, ProtocolError
 from hybrid.http.deadlines import LINGER_S
+from hybrid.http.overload import Verdict
 from hybrid.http.peer import Peer
 from hybrid.http.proxies import introduce
 from hybrid.http.request import Request
 from hybrid.http1.receiver import Receiver
-from hybrid.http1.refusal import plain_page, refusal
+from hybrid.http1.refusal import refusal
+from hybrid.http1.response import Response
 from hybrid_workers.balance import Balance
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
@@ -35,6 +37,7 @@ from hybrid_workers.drain import is_last
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
 from hybrid_workers.wakeup import Wakeup
+from hybrid_workers.shedding import render
 from hybrid_workers.wsgi_service import WsgiService
 
 if TYPE_CHECKING:
@@ -134,7 +137,7 @@ class Reactor:
         self._expected_until = 0.0
         self._accept_budget = 32 if service.context.pool_size <= 1 else 1
         self._most_connections = settings.worker_connections
-        self._most_active = settings.limit_concurrency or 1 << 62
+        self._shedder = service.shedder
         self._enforcer = Enforcer(service.context, self)
         self.frames = runner.frames
         self.interrupt = runner.interrupt
@@ -422,11 +425,6 @@ class Reactor:
         self._dispatch(connection, request)
 
     def _dispatch(self, connection: Connection, request: Request) -> None:
-        if self.active >= self._most_active:
-            self._runner.flush()
-            if self.active >= self._most_active:
-                self._refuse_busy(connection)
-                return
         if self._expected:
             self._expected -= 1
         self.active += 1
@@ -444,6 +442,13 @@ class Reactor:
         connection = call.connection
         if outcome is _PARKED:
             connection.phase = _WRITING
+        if self._shedder is not None:
+            if self.active >= self._shedder.limit:
+                self._runner.flush()
+            verdict = self._shedder.judge(request, connection.peer, connection.socket, self.active, self._now)
+            if verdict is not None:
+                self._answer(connection, request, verdict)
+                return
             connection.deadline = now + self._deadlines.write
             self.watch(connection, WRITE)
             return
@@ -514,10 +519,23 @@ class Reactor:
 
     # -- ending -------------------------------------------------------------------------------------
 
-    def _refuse_busy(self, connection: Connection) -> None:
-        """Answer 503: more requests than --limit-concurrency are under way."""
-        page = plain_page(503, "too many requests at once\n", self._service.prefixes, extra=b"retry-after: 1\r\n")
-        self._last_words(connection, page)
+    def _answer(self, connection: Connection, request: Request, verdict: Verdict) -> None:
+        """Answer without the application."""
+        service = self._service
+        response = Response(request, service.prefixes)
+        if not (service.keeps_alive and connection.is_read):
+            response.keep_alive = False
+        page = render(response, verdict)
+        service.account_without(request, response)
+        try:
+            is_written = connection.write(page)
+        except ClientGone:
+            self._drop(connection)
+            return
+        if response.keep_alive and is_written:
+            self._await_next(connection, monotonic())
+        else:
+            self._linger(connection)
 
     def _refuse(self, connection: Connection, error: ProtocolError) -> None:
         """Say why, and read no more requests."""

@@ -20,12 +20,13 @@ RECORD: Final = 16384
 class TlsTransport:
     """The server's end. `handshake()` until it returns 0, then as a socket."""
 
-    __slots__ = ("_is_cut", "_socket", "fileno")
+    __slots__ = ("_is_cut", "_socket", "fileno", "getsockopt")
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext) -> None:
         """Takes the socket over. Raises OSError when the client has gone already."""
         self._socket = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         self.fileno = self._socket.fileno
+        self.getsockopt = self._socket.getsockopt
         self._is_cut = False
 
     @property

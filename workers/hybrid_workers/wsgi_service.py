@@ -18,12 +18,14 @@ from hybrid.http.request import Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
 from hybrid.http1.head import HeadParser
-from hybrid.http1.response import Prefixes
+from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import open_access_log
 from hybrid.logs.server import OutputHandler
 from hybrid.wsgi import App, Environs, ErrorsStream
 from hybrid_workers.admission import Admissions
 from hybrid_workers.deadline import BEAT_AHEAD_S
+from hybrid_workers.shedding import Shedder
+from hybrid_workers.spool import Spooling
 
 if TYPE_CHECKING:
     from hybrid_workers.call import Call
@@ -48,6 +50,7 @@ class WsgiService:
         self.rules = ProxyRules(settings, context.log.warning)
         self.admissions = Admissions(context, self.rules)
         self.environs = Environs(
+        self.shedder = Shedder.of(context)
             errors=ErrorsStream(raw_sink(context.log)),
             is_multithread=is_multithread,
             is_multiprocess=context.pool_size > 1,
@@ -97,6 +100,15 @@ class WsgiService:
 
     def tick(self, now: float, *, is_new_second: bool) -> None:
         """What is due a few times a second: the proof of life, counters, the access log; once a second the Date."""
+    def account_without(self, request: Request, response: Response) -> None:
+        """The same for an answer that the application had no part in."""
+        self.requests += 1
+        if response.status >= 500:
+            self.errors += 1
+        if self.access is not None:
+            host = request.client[0] if request.client else ""
+            self.access.log(request, response.status, response.bytes_sent, 0.0, host, [], {})
+
         self.row.beat(now + BEAT_AHEAD_S)
         self.publish()
         if self.access is not None:

@@ -27,6 +27,7 @@ def nap(seconds: float) -> None:
 
 
 def spin(seconds: float) -> None:
+    say("spinning")
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         pass

@@ -12,6 +12,7 @@ import pytest
 
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
+from hybrid.http.peer import Peer
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes
@@ -92,7 +93,7 @@ class Service:
         self.access = None
         self.connections: set[object] = set()
         self.running: set[object] = set()
-        self.limit_concurrency = 1000
+        self.shedder = None
         self.answered = self.errors = 0
         self.deadlines = Deadlines()
         self.is_closing_each = False
@@ -114,7 +115,7 @@ def connected(
     service = cast("Any", Service(app, Settings(**settings)))  # has what a session uses
     service.is_closing_each = is_stopping
     session = WebSocketSession(service, cast("Any", wire), request, read_opening(request, deflate=False))
-    session.begin({"type": "http", "method": "GET", "scheme": "http"}, "127.0.0.1:1", b"")
+    session.begin({"type": "http", "method": "GET", "scheme": "http"}, Peer(("127.0.0.1", 1), ("127.0.0.1", 80)), b"")
     return session, wire
 
 
