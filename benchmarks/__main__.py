@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,23 +43,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     used = interpreter.ask(environment.python)
     about = report.about_this_machine(cores, used, chosen, peers.versions(environment, servers))
     bench = Bench(environment, cores, options.seconds, options.warm_up)
-    run = []
+    run = report.from_json(json.loads(_json(options.output).read_text()), all_questions()) if options.resume else []
+    asked = {(results.question.name, results.interface) for results in run}
+    over = time.monotonic() + options.budget * 60 if options.budget else math.inf
+    pictures = options.output.with_name(f"{options.output.name}-plots")
     for question in questions:
         for interface in question.apps:
-            if not any(server.interface == interface for server in servers):
+            if (question.name, interface) in asked or not any(server.interface == interface for server in servers):
+                continue
+            if time.monotonic() > over:
+                print(f"Not asked, the time is over: {question.name} ({interface})", flush=True)
                 continue
             print(f"{question.title} ({interface.upper()})", flush=True)
             run.append(ask(question, interface, servers, options.rounds, bench, _say))
-            # Written after each question: an interrupted run keeps what it has.
-            _write(options.output, report.as_json(run, about), report.as_markdown(run, about))
+            # Written after each question: an interrupted run keeps what it has, and --resume goes on from there.
+            _write(options.output, report.as_json(run, about), report.as_markdown(run, about, pictures.name))
+    if run:
+        subprocess.run(
+            [environment.python, "-m", "benchmarks.plots", _json(options.output), pictures.absolute()],
+            cwd=peers.ROOT,
+            check=True,
+        )
     print(f"\n{report.as_markdown(run, about)}")
     return 0
 
 
+def _json(output: Path) -> Path:
+    return output.with_name(f"{output.name}.json").absolute()
+
+
 def _write(output: Path, as_json: object, as_markdown: str) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.with_suffix(".json").write_text(json.dumps(as_json, indent=1) + "\n")
-    output.with_suffix(".md").write_text(as_markdown)
+    _json(output).write_text(json.dumps(as_json, indent=1) + "\n")
+    output.with_name(f"{output.name}.md").write_text(as_markdown)
 
 
 def _say(text: str) -> None:
@@ -71,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=3, help="how often each server is asked (default 3)")
     parser.add_argument("--seconds", type=int, default=4, help="seconds of a measured run (default 4)")
     parser.add_argument("--warm-up", type=int, default=1, help="whole seconds of load before it (default 1)")
+    parser.add_argument("--budget", type=float, default=0, help="minutes after which no further question is begun")
+    parser.add_argument("--resume", action="store_true", help="keep what --output has and ask only what is missing")
     parser.add_argument("--output", type=Path, default=RESULTS / "latest", help="result file without suffix")
     parser.add_argument("--python", default="", help="interpreter for a new environment (default: the best present)")
     parser.add_argument(

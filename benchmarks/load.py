@@ -73,7 +73,7 @@ def find_wrk() -> str:
     return found
 
 
-def run(load: Load, port: int, seconds: int, cores: Cores) -> LoadReport:
+def run(load: Load, port: int, seconds: int, cores: Cores, scheme: str = "http") -> LoadReport:
     """One run of wrk with one thread on the load generator's cores. Raises LoadFailed."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(load.script())
@@ -81,7 +81,7 @@ def run(load: Load, port: int, seconds: int, cores: Cores) -> LoadReport:
         command = [find_wrk(), "--latency", "-t1", f"-c{load.connections}", f"-d{seconds}s", "--timeout", "10s"]
         with pinned(cores.load):
             done = subprocess.run(
-                [*command, "-s", Path(script.name), f"http://127.0.0.1:{port}{load.path}"],
+                [*command, "-s", Path(script.name), f"{scheme}://127.0.0.1:{port}{load.path}"],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -6,10 +6,11 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,15 @@ class Running:
     port: int
     start_s: float
     """From the start of the process to the end of its first answer."""
+    is_tls: bool = False
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.is_tls else "http"
+
+    def connect(self, timeout: float) -> http.client.HTTPConnection:
+        """A client; its connection is made with the first request."""
+        return client(self.port, timeout, is_tls=self.is_tls)
 
 
 def free_port() -> int:
@@ -40,9 +50,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def client(port: int, timeout: float, *, is_tls: bool) -> http.client.HTTPConnection:
+    if not is_tls:
+        return http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # the certificate was made by `benchmarks.certificate` a moment ago
+    return http.client.HTTPSConnection("127.0.0.1", port, timeout=timeout, context=context)
+
+
 @contextmanager
 def running(
-    arguments: list[str], port: int, folder: Path, cores: Cores, environ: dict[str, str], path: str
+    arguments: list[str],
+    port: int,
+    folder: Path,
+    cores: Cores,
+    environ: Mapping[str, str],
+    path: str,
+    *,
+    is_tls: bool = False,
 ) -> Iterator[Running]:
     """Start it, wait for its first answer on `path`, and stop it at the end. Raises ServerFailed."""
     with tempfile.TemporaryFile() as log:
@@ -58,23 +84,23 @@ def running(
                 start_new_session=True,
             )
         try:
-            reason = _wait_for_an_answer(process, port, path)
+            reason = _wait_for_an_answer(process, port, path, is_tls=is_tls)
             if reason:
                 log.seek(0)
                 tail = " | ".join(log.read().decode("utf-8", "replace").split("\n")[-4:]).strip(" |")
                 raise ServerFailed(f"{arguments[0]}: {reason}; the end of its log: {tail or '(empty)'}")
-            yield Running(process.pid, port, time.monotonic() - started)
+            yield Running(process.pid, port, time.monotonic() - started, is_tls)
         finally:
             _stop(process)
 
 
-def _wait_for_an_answer(process: subprocess.Popen[bytes], port: int, path: str) -> str:
+def _wait_for_an_answer(process: subprocess.Popen[bytes], port: int, path: str, *, is_tls: bool) -> str:
     """Why there was none, or ""."""
     deadline = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             return f"ended with {process.returncode} before its first answer"
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = client(port, 5, is_tls=is_tls)
         try:
             connection.request("GET", path)
             connection.getresponse().read()

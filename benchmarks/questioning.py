@@ -32,11 +32,14 @@ class Bench:
     """Length of one measured run; whole seconds, since wrk takes no other."""
     warm_up_s: int
 
-    def start(self, server: Server, app: str, path: str = "/") -> AbstractContextManager[Running]:
+    def start(
+        self, server: Server, app: str, path: str = "/", folder: Path = APPS, environ: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[Running]:
         """The server with this application, up and answering, until the context ends."""
         port = free_port()
         arguments = server.arguments(python=self.environment.python, bin=self.environment.bin, port=port, app=app)
-        return running(arguments, port, APPS, self.cores, self.environment.variables, path)
+        variables = {**self.environment.variables, **(environ or {})}
+        return running(arguments, port, folder, self.cores, variables, path, is_tls=server.is_tls)
 
 
 class Question(Protocol):
@@ -51,6 +54,11 @@ class Question(Protocol):
     @property
     def columns(self) -> Mapping[str, str]:
         """Metric -> heading, in order. The first is what ratios and the order of rows are about; less is better."""
+        ...
+
+    @property
+    def has_floor(self) -> bool:
+        """Constant answers of a program that is no server of applications may stand beside."""
         ...
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
@@ -79,13 +87,14 @@ class LoadQuestion:
     """The body that every server must give; a server that gives another is not measured."""
     load: Load = field(default_factory=Load)
     columns: Mapping[str, str] = field(default_factory=lambda: LOAD_COLUMNS)
+    has_floor: bool = False
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         with bench.start(server, app) as up:
-            self._check_the_answer(up.port)
-            load.run(self.load, up.port, bench.warm_up_s, bench.cores)
+            self._check_the_answer(up)
+            load.run(self.load, up.port, bench.warm_up_s, bench.cores, up.scheme)
             before = procfs.cpu_s(up.session)
-            report = load.run(self.load, up.port, bench.seconds, bench.cores)
+            report = load.run(self.load, up.port, bench.seconds, bench.cores, up.scheme)
             used = procfs.cpu_s(up.session) - before
             pss = procfs.memory(up.session).pss
         if not report.requests:
@@ -99,8 +108,8 @@ class LoadQuestion:
             "failures": report.failures,
         }
 
-    def _check_the_answer(self, port: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    def _check_the_answer(self, up: Running) -> None:
+        connection = up.connect(timeout=10)
         try:
             connection.request(self.load.method, self.load.path, self.load.body or None, self.load.headers)
             response = connection.getresponse()
@@ -130,6 +139,7 @@ class StartUpQuestion:
             "pss_mb": "PSS of all MB",
         }
     )
+    has_floor: bool = False
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         with bench.start(server, app) as up:

@@ -6,14 +6,14 @@ import math
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.interpreter import Interpreter
 from benchmarks.pinning import Cores
-from benchmarks.questioning import Sample
+from benchmarks.questioning import Question, Sample
 from benchmarks.rounds import Results
 from benchmarks.servers import BASELINE
 
@@ -37,6 +37,9 @@ def as_json(run: Sequence[Results], about: Mapping[str, Any]) -> dict[str, Any]:
         "results": [
             {
                 "question": results.question.name,
+                "title": results.question.title,
+                "metric": next(iter(results.question.columns)),
+                "heading": next(iter(results.question.columns.values())),
                 "interface": results.interface,
                 "medians": {name: medians(samples) for name, samples in results.samples.items()},
                 "rounds": {name: [dict(sample) for sample in samples] for name, samples in results.samples.items()},
@@ -47,11 +50,25 @@ def as_json(run: Sequence[Results], about: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def as_markdown(run: Sequence[Results], about: Mapping[str, Any]) -> str:
+def from_json(data: Mapping[str, Any], questions: Iterable[Question]) -> list[Results]:
+    """What an earlier run found out about these questions."""
+    known = {question.name: question for question in questions}
+    return [
+        Results(known[result["question"]], result["interface"], result["rounds"], result["failures"])
+        for result in data["results"]
+        if result["question"] in known
+    ]
+
+
+def as_markdown(run: Sequence[Results], about: Mapping[str, Any], pictures: str = "") -> str:
+    """`pictures`: the folder of the plots, as seen from the file; "" for none."""
     lines = ["# Benchmark results", ""]
     lines += [f"- {name.replace('_', ' ')}: {_inline(value)}" for name, value in about.items()]
     for results in run:
         lines += ["", f"## {results.question.title} ({results.interface.upper()})", ""]
+        if pictures and results.samples:
+            picture = f"{pictures}/{results.question.name}_{results.interface}.svg"
+            lines += [f"![{results.question.title}]({picture})", ""]
         lines += _table(results)
         lines += [f"\nNot measured: {name}: {_first_line(why)}" for name, why in results.failures.items()]
     return "\n".join(lines) + "\n"

@@ -42,6 +42,8 @@ def ask(
         for server in servers:
             if server.interface != interface or server.name in results.failures:
                 continue
+            if server.is_floor and not question.has_floor:
+                continue
             try:
                 sample = question.measure(bench, server, app)
             except (ServerFailed, LoadFailed) as error:

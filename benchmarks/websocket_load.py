@@ -17,6 +17,7 @@ from time import monotonic
 
 from benchmarks.load import LoadFailed
 from benchmarks.pinning import Cores, pinned
+from benchmarks.rate_load import percentile
 
 _ROOT = Path(__file__).resolve().parents[1]
 _HANDSHAKE = (
@@ -34,16 +35,26 @@ class MessageReport:
     p99_ms: float
 
 
-def run(port: int, connections: int, size: int, seconds: int, cores: Cores) -> MessageReport:
-    """Echo text messages of `size` bytes on so many connections. Raises LoadFailed."""
+@dataclass(frozen=True, slots=True)
+class MessageLoad:
+    connections: int
+    size: int
+    """Bytes of a text message."""
+    seconds: int
+    is_broadcast: bool = False
+    """The first connection sends, and all get it; else each sends and gets its own."""
+
+
+def run(port: int, load: MessageLoad, cores: Cores) -> MessageReport:
+    """In a process of its own. Raises LoadFailed."""
     with pinned(cores.load):
         done = subprocess.run(
-            [sys.executable, "-m", __name__, str(port), str(connections), str(size), str(seconds)],
+            [sys.executable, "-m", __name__, str(port), json.dumps(asdict(load))],
             cwd=_ROOT,
             capture_output=True,
             text=True,
             check=False,
-            timeout=seconds + 60,
+            timeout=load.seconds + 60,
         )
     if done.returncode != 0:
         raise LoadFailed(f"the WebSocket load ended with {done.returncode}: {done.stderr.strip()[-400:]}")
@@ -65,23 +76,25 @@ def frame(payload: bytes, *, masked: bool) -> bytes:
     return head + _MASK + bytes(byte ^ _MASK[index % 4] for index, byte in enumerate(payload))
 
 
-def echo(port: int, connections: int, size: int, seconds: float) -> MessageReport:
+def echo(port: int, load: MessageLoad) -> MessageReport:
     """The load itself. Raises OSError and ValueError when the server does not do what it should."""
-    payload = (b"abcdefghijklmnopqrstuvwxyz" * (size // 26 + 1))[:size]
+    payload = (b"abcdefghijklmnopqrstuvwxyz" * (load.size // 26 + 1))[: load.size]
     sent, expected = frame(payload, masked=True), frame(payload, masked=False)
     poll = select.epoll()
     sockets = {}
-    for _ in range(connections):
+    for _ in range(load.connections):
         sock = _open(port)
         poll.register(sock.fileno(), select.EPOLLIN)
         sockets[sock.fileno()] = sock
+    speakers = list(sockets.values())[:1] if load.is_broadcast else list(sockets.values())
+    missing = len(sockets)  # of a broadcast
     arrived = dict.fromkeys(sockets, b"")
     since = dict.fromkeys(sockets, monotonic())
     took: list[float] = []
     begun = monotonic()
-    for sock in sockets.values():
+    for sock in speakers:
         sock.sendall(sent)
-    while (now := monotonic()) < begun + seconds:
+    while (now := monotonic()) < begun + load.seconds:
         for fd, _ in poll.poll(1.0):
             sock = sockets[fd]
             data = arrived[fd] + sock.recv(1 << 20)
@@ -95,14 +108,21 @@ def echo(port: int, connections: int, size: int, seconds: float) -> MessageRepor
             arrived[fd] = b""
             now = monotonic()
             took.append(now - since[fd])
-            since[fd] = now
-            sock.sendall(sent)
+            if not load.is_broadcast:
+                since[fd] = now
+                sock.sendall(sent)
+                continue
+            missing -= 1
+            if not missing:
+                missing = len(sockets)
+                since = dict.fromkeys(sockets, monotonic())
+                speakers[0].sendall(sent)
     took.sort()
     return MessageReport(
         messages=len(took),
         seconds=now - begun,
-        p50_ms=took[len(took) // 2] * 1000 if took else float("nan"),
-        p99_ms=took[len(took) * 99 // 100] * 1000 if took else float("nan"),
+        p50_ms=percentile(took, 0.5) * 1000,
+        p99_ms=percentile(took, 0.99) * 1000,
     )
 
 
@@ -122,5 +142,4 @@ def _open(port: int) -> socket.socket:
 
 
 if __name__ == "__main__":
-    port, connections, size, seconds = map(int, sys.argv[1:5])
-    print(json.dumps(asdict(echo(port, connections, size, seconds))))
+    print(json.dumps(asdict(echo(int(sys.argv[1]), MessageLoad(**json.loads(sys.argv[2]))))))

@@ -18,3 +18,26 @@ async def echo(scope, receive, send):
             await send({"type": "websocket.send", "text": text})
         else:
             await send({"type": "websocket.send", "bytes": message["bytes"]})
+
+
+_all = set()
+
+
+async def broadcast(scope, receive, send):
+    """What one says, all get, those who said it included."""
+    if scope["type"] == "http":
+        await echo(scope, receive, send)
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    _all.add(send)
+    try:
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            answer = {"type": "websocket.send", "text": message["text"]}
+            for other in list(_all):
+                await other(answer)
+    finally:
+        _all.discard(send)

@@ -7,4 +7,5 @@ QUESTION = LoadQuestion(
     title="Hello, World! on 64 keep-alive connections",
     apps={"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"},
     answer=b"Hello, World!",
+    has_floor=True,
 )

@@ -10,6 +10,7 @@ from benchmarks.load import LoadFailed
 from benchmarks.process import ServerFailed
 from benchmarks.questioning import MB, Bench, Sample
 from benchmarks.servers import Server
+from benchmarks.websocket_load import MessageLoad
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class MessageQuestion:
     title: str
     size: int
     connections: int = 64
+    is_broadcast: bool = False
+    """One connection sends, and all get the message; the next is sent when all have it."""
     apps: Mapping[str, str] = field(default_factory=lambda: {"asgi": "websocket_asgi:echo"})
     columns: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -30,15 +33,19 @@ class MessageQuestion:
             "pss_mb": "PSS MB",
         }
     )
+    has_floor: bool = False
+
+    def _load(self, seconds: int) -> MessageLoad:
+        return MessageLoad(self.connections, self.size, seconds, self.is_broadcast)
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         with bench.start(server, app) as up:
             try:
-                websocket_load.run(up.port, self.connections, self.size, bench.warm_up_s, bench.cores)
+                websocket_load.run(up.port, self._load(bench.warm_up_s), bench.cores)
             except LoadFailed as error:
                 raise ServerFailed(str(error)) from error
             before = procfs.cpu_s(up.session)
-            report = websocket_load.run(up.port, self.connections, self.size, bench.seconds, bench.cores)
+            report = websocket_load.run(up.port, self._load(bench.seconds), bench.cores)
             used = procfs.cpu_s(up.session) - before
             pss = procfs.memory(up.session).pss
         if not report.messages:

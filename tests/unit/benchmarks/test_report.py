@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.questioning import LoadQuestion
-from benchmarks.report import as_json, as_markdown, medians, spread
+from benchmarks.report import as_json, as_markdown, from_json, medians, spread
 from benchmarks.rounds import Results
 
 QUESTION = LoadQuestion(
@@ -50,3 +50,17 @@ def test_json_keeps_every_round() -> None:
     (entry,) = as_json([results()], {"date": "today"})["results"]
     assert len(entry["rounds"]["slow"]) == 3
     assert entry["medians"]["slow"]["cpu_us"] == 90.0
+
+
+def test_results_of_an_earlier_run_are_read_back_whole() -> None:
+    data = as_json([results()], {})
+    (back,) = from_json(data, [QUESTION])
+    assert as_json([back], {}) == data
+
+
+def test_results_of_a_question_that_is_no_more_are_left_out() -> None:
+    assert from_json(as_json([results()], {}), []) == []
+
+
+def test_table_shows_the_picture_of_its_question() -> None:
+    assert "![Hello](plots/hello_wsgi.svg)" in as_markdown([results()], {}, "plots").splitlines()
