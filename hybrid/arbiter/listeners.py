@@ -10,10 +10,11 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from logging import Logger
 
 from hybrid.arbiter.address import Address, Inet, Inherited, Unix, parse_address
+from hybrid.arbiter.fdstore import Passed
 from hybrid.arbiter.reexec import Inheritance
 from hybrid.contract import Listener
 from hybrid.contract.identity import owner
@@ -21,23 +22,29 @@ from hybrid.errors import SettingsError
 from hybrid.settings import Settings
 
 DEFAULT_BIND = ("127.0.0.1:8000",)
-_FIRST_ACTIVATED_FD = 3
 _TRIES = 5
 
 
 class Listeners:
     """All of them, by the bind value that asked for them."""
 
-    def __init__(self, log: Logger, pause: Callable[[float], bool], inheritance: Inheritance | None = None) -> None:
+    def __init__(
+        self,
+        log: Logger,
+        pause: Callable[[float], bool],
+        inheritance: Inheritance | None = None,
+        passed: Passed | None = None,
+    ) -> None:
         """`pause(seconds)` waits; True means that the operator no longer wants us to go on."""
+        passed = passed or Passed()
         self._log = log
         self._pause = pause
         self._open: dict[str, Listener] = {}
         self._files: dict[str, tuple[str, int]] = {}
         """Unix socket files that we made: path and inode, so that nobody else's is removed."""
-        self._inherited = dict(inheritance.sockets) if inheritance else {}
+        self._inherited = dict(inheritance.sockets if inheritance else passed.stored)
         """Descriptors of an older arbiter's sockets, by bind value."""
-        self._activated = inheritance.activated if inheritance else _take_activated(os.environ, os.getpid())
+        self._activated = inheritance.activated if inheritance else passed.activated
         self.keeps_files = inheritance is not None
         """Another arbiter uses the same socket files: none is removed."""
         if inheritance:
@@ -73,6 +80,14 @@ class Listeners:
         sockets = {key: listener.socket.fileno() for key, listener in self._open.items()}
         return Inheritance(pid, -1, sockets, dict(self._files), self._activated)
 
+    def sockets_to_store(self) -> dict[str, socket.socket]:
+        """Those that a service manager can keep for us, by bind value: bound by us, and listening."""
+        return {
+            key: listener.socket
+            for key, listener in self._open.items()
+            if not key.startswith("fd://") and listener.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        }
+
     def close_all_but(self, kept: Iterable[str]) -> list[str]:
         """Close the others, remove the socket files that we made for them, and give their addresses."""
         keys = sorted(self._open.keys() - set(kept))
@@ -89,8 +104,10 @@ class Listeners:
     def _bind(self, key: str, address: Address, settings: Settings, tries: int) -> Listener:
         if key in self._inherited:
             sock = _adopt(Inherited(self._inherited.pop(key)))
-            sock.setblocking(False)
-            return Listener(sock, _shown(sock, settings))
+            if not self._has_lost_file(key, address):
+                sock.setblocking(False)
+                return Listener(sock, _shown(sock, settings))
+            sock.close()
         for left in reversed(range(tries)):
             try:
                 sock = _make(address, settings)
@@ -112,6 +129,17 @@ class Listeners:
             self._files[key] = (os.path.abspath(address.path), os.stat(address.path).st_ino)
         sock.setblocking(False)
         return Listener(sock, _shown(sock, settings))
+
+    def _has_lost_file(self, key: str, address: Address) -> bool:
+        """A socket that came back from a service manager without its file is one that nobody can reach."""
+        if not isinstance(address, Unix) or address.is_abstract or key in self._files:
+            return False
+        try:
+            found = os.stat(address.path)
+        except OSError:
+            return True
+        self._files[key] = (os.path.abspath(address.path), found.st_ino)
+        return not stat.S_ISSOCK(found.st_mode)
 
 
 def _make(address: Address, settings: Settings) -> socket.socket:
@@ -214,19 +242,6 @@ def _adopt(address: Inherited) -> socket.socket:
         raise SettingsError(f"bind {address}: file descriptor {address.fd} is no stream socket")
     sock.set_inheritable(False)  # it came through an exec; programs that the application starts must not get it
     return sock
-
-
-def _take_activated(environ: Mapping[str, str], pid: int) -> tuple[int, ...]:
-    """The descriptors that a service manager passed (sd_listen_fds(3)); a child must not take them for its own."""
-    if environ.get("LISTEN_PID") != str(pid):
-        return ()
-    try:
-        count = int(environ.get("LISTEN_FDS", "0"))
-    except ValueError:
-        return ()
-    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
-        os.environ.pop(name, None)
-    return tuple(range(_FIRST_ACTIVATED_FD, _FIRST_ACTIVATED_FD + count))
 
 
 def _shown(sock: socket.socket, settings: Settings) -> str:

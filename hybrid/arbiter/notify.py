@@ -23,15 +23,23 @@ class Notifier:
             found["WATCHDOG_USEC"] = str(int(self.watchdog_s * 2_000_000))
         return found
 
-    def tell(self, *states: str) -> None:
-        """Send e.g. "READY=1". Never blocks and never fails: a manager that is not there needs no news."""
+    def tell(self, *states: str, fd: int = -1) -> None:
+        """Send e.g. "READY=1", perhaps with a descriptor, of which the manager gets a duplicate.
+
+        Never blocks and never fails: a manager that is not there needs no news.
+        """
         if not self._address:
             return
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
                 sock.setblocking(False)
-                sock.sendto("\n".join(states).encode(), address)
+                sock.connect(address)
+                text = "\n".join(states).encode()
+                if fd >= 0:
+                    socket.send_fds(sock, [text], [fd])
+                else:
+                    sock.send(text)
         except OSError:  # gone, or its queue is full
             pass
 
