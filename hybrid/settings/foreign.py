@@ -39,7 +39,6 @@ GUNICORN = (
         ("--worker-tmp-dir",),
         "proofs of life are in shared memory, not in a file; leave it out, nothing blocks on a disk",
     ),
-    Foreign("tmp_upload_dir", (), "uploads are not written to files by the server; your framework has its own setting"),
     Foreign("default_proc_name", (), "use proc_name"),
     Foreign("paste", ("--paste", "--paster"), _NO_PASTE),
     Foreign("raw_paste_global_conf", ("--paste-global",), _NO_PASTE, ("[]", "()"), is_list=True),

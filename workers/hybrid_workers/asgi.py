@@ -26,6 +26,7 @@ from hybrid_workers.asgi_sweeper import Sweeper
 from hybrid_workers.bridge import Bridge
 from hybrid_workers.drain import is_last
 from hybrid_workers.shedding import Shedder
+from hybrid_workers.spool import Spooling
 from hybrid_workers.wsgi_service import raw_sink
 
 
@@ -109,7 +110,12 @@ class AsgiWorker:
             is_root_stripped=settings.root_path_mode == "stripped",
         )
         return Bridge(
-            app, environs=environs, threads=settings.sync_threads, body_buffer=settings.body_buffer, shedder=shedder
+            app,
+            environs=environs,
+            threads=settings.sync_threads,
+            body_buffer=settings.body_buffer,
+            spooling=Spooling(settings, context.log, by_default=True),
+            shedder=shedder,
         )
 
     def _limit_anyio(self) -> None:

@@ -20,13 +20,14 @@ from math import inf
 from time import monotonic
 
 from hybrid.asgi import Connection
-from hybrid.errors import ClientGone, DeadlineExceeded
+from hybrid.errors import ClientGone, DeadlineExceeded, ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
 from hybrid_workers.deadline import Target
 from hybrid_workers.shedding import Shedder, render
+from hybrid_workers.spool import Spool, Spooling
 from hybrid_workers.threads import ThreadPool
 
 HIGH_WATER = 64 * 1024
@@ -37,13 +38,21 @@ class Bridge:
     """The application with its threads; one per worker. Makes cycles as the service asks for them."""
 
     def __init__(
-        self, app: App, *, environs: Environs, threads: int, body_buffer: int, shedder: Shedder | None = None
+        self,
+        app: App,
+        *,
+        environs: Environs,
+        threads: int,
+        body_buffer: int,
+        spooling: Spooling,
+        shedder: Shedder | None = None,
     ) -> None:
         """`body_buffer`: how much of a body is read before a thread is taken for the request."""
         self.app = app
         self.shedder = shedder
         self.pool = ThreadPool[Work](threads, _nothing_more)
         self.pool.start()
+        self.spooling = spooling
         self.body_buffer = min(body_buffer, HIGH_WATER)
         self._environs = environs
 
@@ -115,6 +124,12 @@ class BridgeCycle:
         self._connection = connection
         self._lock = threading.Condition()
         self._chunks: list[bytes] = []
+        self._spool: Spool | None = None
+        """What has come of the body before `_chunks`."""
+        self._is_held = False
+        """The thread has to wait for a body that its reading asks for, and may be wanted by others."""
+        self._received = 0
+        self._waited = 0.0
         self._pieces: deque[Piece] = deque()
         self._ahead = 0
         self._is_last = False  # the last piece is among _pieces
@@ -134,12 +149,15 @@ class BridgeCycle:
         """Have the application called, and write what it answers. Never raises."""
         connection = self._connection
         try:
-            if not self.request.expects_continue:
-                while (
-                    not self.body_is_complete and self.buffered < self._bridge.body_buffer and not self.is_disconnected
-                ):
-                    await self._signalled()
-            if not self.is_disconnected:
+            spooling = self._bridge.spooling
+            if self.request.expects_continue and spooling.asks_first:
+                connection.want_body()
+                await self._gather()
+            elif self.request.expects_continue:
+                self._is_held = spooling.is_on
+            else:
+                await self._gather()
+            if not (self.is_disconnected or self.response.is_complete):
                 environ["wsgi.early_hints"] = self._exchange.early_hints
                 self._attach_body(environ)
                 self._work = Work(self, environ)
@@ -152,6 +170,31 @@ class BridgeCycle:
         finally:
             self._work = None  # it refers to us
             connection.on_ended(self)
+
+    async def _gather(self) -> None:
+        """Read the body before a thread is taken: all of it, or as much as there is room for."""
+        bridge = self._bridge
+        while not (self.body_is_complete or self.is_disconnected):
+            if self.buffered >= bridge.body_buffer and not self._store():
+                return
+            await self._signalled()
+
+    def _store(self) -> bool:
+        """Move what has come of the body into its file. False where it does not go on."""
+        try:
+            spool = self._bridge.spooling.store(self._spool, self._chunks)
+        except ProtocolError as error:
+            answer = self._exchange.fail(BrokenBody(error.reason, error))
+            assert answer is not None, "nothing has been answered yet"
+            self._connection.complete(self, answer)
+            return False
+        if spool is None:
+            return False
+        self._spool = spool
+        self._chunks = []
+        self.buffered = 0
+        self._connection.took_body()
+        return True
 
     async def _relay(self) -> None:
         """Write what the thread makes until it is through."""
@@ -203,10 +246,12 @@ class BridgeCycle:
         self.buffered = 0
         if content:
             self._connection.took_body()
-        if not self.body_is_complete:
-            environ["wsgi.input"] = Input(content, self._pull)
-        elif content:
-            environ["wsgi.input"] = Input(content)
+        pull = None if self.body_is_complete else self._pull
+        if self._spool is not None:
+            environ["wsgi.input"] = self._spool.input(content, pull)
+            self._spool = None
+        elif content or pull is not None:
+            environ["wsgi.input"] = Input(content, pull)
 
     async def _signalled(self) -> None:
         """Until something has changed since the last time."""
@@ -228,6 +273,7 @@ class BridgeCycle:
             if content:
                 self._chunks.append(content)
                 self.buffered += len(content)
+                self._received += len(content)
             if is_complete:
                 self.body_is_complete = True
             self._is_signalled = True
@@ -374,7 +420,7 @@ class BridgeCycle:
             if not self._chunks and not self.body_is_complete and not self.is_disconnected:
                 loop.call_soon_threadsafe(self._connection.want_body)
             while not self._chunks and not self.body_is_complete and not self.is_disconnected:
-                self._lock.wait()
+                self._wait_for_body()
             if self._chunks:
                 content = b"".join(self._chunks)
                 self._chunks = []
@@ -384,6 +430,19 @@ class BridgeCycle:
             if self.body_is_complete:
                 return b""
         raise BrokenBody("the client closed the connection before the end of the request body")
+
+    def _wait_for_body(self) -> None:
+        """With the lock held, once. Raises BrokenBody when it holds up others for too long."""
+        if not self._is_held:
+            self._lock.wait()
+            return
+        began = monotonic()
+        patience = self._bridge.spooling.patience(self._received, self._waited)
+        if patience <= 0 or not self._lock.wait(patience):
+            self._bridge.spooling.was_slow()
+            error = ProtocolError(408, "the body came too slowly", "RFC 9110 section 15.5.9")
+            raise BrokenBody(str(error), error)
+        self._waited += monotonic() - began
 
     def _notify_loop(self) -> None:
         """With the lock held. One wake-up, however much there is."""

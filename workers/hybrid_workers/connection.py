@@ -28,6 +28,7 @@ from hybrid.http1.receiver import Receiver
 from hybrid.wsgi import BrokenBody, Environ, FilePart, Piece
 
 if TYPE_CHECKING:
+    from hybrid_workers.spool import Spool, Spooling
     from hybrid_workers.tls_transport import TlsTransport
 
 READ_SIZE: Final = 65536
@@ -75,6 +76,7 @@ class Connection:
         "deadline",
         "fd",
         "file",
+        "held_by",
         "host",
         "out_size",
         "peer",
@@ -84,6 +86,7 @@ class Connection:
         "request",
         "send",
         "socket",
+        "spool",
         "template",
         "watched",
     )
@@ -112,6 +115,10 @@ class Connection:
         """The request whose body is being read."""
         self.content: list[bytes] = []
         self.content_size = 0
+        self.spool: Spool | None = None
+        """What has come of the body before `content`, where that is more than is kept in memory."""
+        self.held_by: Spooling | None = None
+        """Set where the application has to wait for what its reading asks for: who is to hear if that is slow."""
         self.out_size = 0
         """Bytes to write that the client has not taken, without those of a file."""
         self._out: list[memoryview] = []
@@ -248,6 +255,7 @@ class Connection:
         self._waited = 0.0
         self.content = []
         self.content_size = 0
+        self.held_by = None
 
     def pull(self) -> bytes:
         """More of the body for wsgi.input; blocks. b"" at its end. Raises BrokenBody."""
@@ -281,7 +289,12 @@ class Connection:
             except (BlockingIOError, InterruptedError):
                 began = self._waits_since = monotonic()
                 patience = self._deadlines.body_patience(self._received, self._waited)
+                held_by = self.held_by
+                if held_by is not None:
+                    patience = min(patience, held_by.patience(self._received, self._waited))
                 if patience <= 0 or not self.wait(_READ, patience):
+                    if held_by is not None:
+                        held_by.was_slow()
                     raise ProtocolError(408, "the body came too slowly", "RFC 9110 section 15.5.9") from None
                 self._waits_since = 0.0
                 self._waited += monotonic() - began
@@ -321,6 +334,8 @@ class Connection:
     def close(self) -> None:
         """Called once, by the reactor, which has forgotten the connection."""
         self.socket.close()
+        if self.spool is not None:
+            self.spool.close()
 
 
 def _nothing() -> None:

@@ -46,7 +46,7 @@ class GeventWorker:
         monkey.patch_all()
 
     def __init__(self, context: WorkerContext) -> None:
-        self._service = WsgiService(context, is_multithread=True)
+        self._service = WsgiService(context, is_multithread=True, spools_bodies=False)
         self._poller = HubPoller()
         self._reactor = Reactor(self._service, _unpatched(context.listeners), self, self._poller, GreenConnection)
         self._row = context.row

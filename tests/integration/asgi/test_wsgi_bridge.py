@@ -103,7 +103,7 @@ def test_body_that_ends_early_is_an_oserror_not_the_end(bridge: Callable[..., Se
         start_response("200 OK", [])
         return []
 
-    client = bridge(app, body_buffer=1).connect()
+    client = bridge(app, body_buffer=1, spool_bodies="off").connect()
     client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
     client.close()
     assert done.wait(WAIT_S)

@@ -214,8 +214,12 @@ def test_a_client_that_expects_100_is_refused_without_it(connect: Connect) -> No
     assert (answer.status, answer.headers["connection"]) == (413, "close")
 
 
-def test_an_early_refusal_reaches_a_client_that_is_still_sending(connect: Connect) -> None:
-    client = connect()
+def test_an_early_refusal_reaches_a_client_that_is_still_sending(start: Callable[..., Server]) -> None:
+    with start("--spool-bodies", "off").connected() as sock:
+        _see_an_early_refusal(Client(sock))
+
+
+def _see_an_early_refusal(client: Client) -> None:
     client.send(post("/refuse", None, "Content-Length: 3000000") + b"x" * 100_000)
     for _ in range(29):
         client.send(b"x" * 100_000)  # a reset would break this, and lose the answer
@@ -230,21 +234,25 @@ def test_a_body_cut_short_is_400_before_the_application_is_called(connect: Conne
     assert client.hear().status == 400
 
 
-def test_a_large_body_cut_short_is_an_error_to_the_application(connect: Connect, shared: Server) -> None:
-    client = connect()
-    client.send(post("/swallow", None, "Content-Length: 300000") + b"x" * 100_000)
-    client.end()
-    assert client.hear().status == 200
-    shared.log.wait("body broken: 400 the body ended early")
-    client = connect()
-    client.send(post("/pass_on", None, "Content-Length: 300000") + b"x" * 100_000)
-    client.end()
-    assert client.hear().status == 400
+def test_a_large_body_cut_short_is_an_error_to_the_application(start: Callable[..., Server]) -> None:
+    server = start("--spool-bodies", "off")
+    with ExitStack() as stack:
+        connect = connections_to(server, stack)
+        client = connect()
+        client.send(post("/swallow", None, "Content-Length: 300000") + b"x" * 100_000)
+        client.end()
+        assert client.hear().status == 200
+        server.log.wait("body broken: 400 the body ended early")
+        client = connect()
+        client.send(post("/pass_on", None, "Content-Length: 300000") + b"x" * 100_000)
+        client.end()
+        assert client.hear().status == 400
 
 
+@pytest.mark.parametrize("spooled", ["on", "off"])
 @pytest.mark.parametrize("sent", [10, 100_000])
-def test_a_silent_body_is_408(start: Callable[..., Server], sent: int) -> None:
-    with start("--body-timeout", "0.3").connected() as sock:
+def test_a_silent_body_is_408(start: Callable[..., Server], sent: int, spooled: str) -> None:
+    with start("--body-timeout", "0.3", "--spool-bodies", spooled).connected() as sock:
         client = Client(sock)
         client.send(post("/pass_on", None, "Content-Length: 300000") + b"x" * sent)
         assert client.hear().status == 408
@@ -343,7 +351,7 @@ def resident(pid: int) -> int:
 
 
 def test_an_answer_is_not_held_back_while_a_call_waits_for_its_client(start: Callable[..., Server]) -> None:
-    server = start("--body-buffer", "1")
+    server = start("--body-buffer", "1", "--spool-bodies", "off")
     [worker] = server.wait_ready()
     with ExitStack() as stack:
         connect = connections_to(server, stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import os
+import resource
 import sys
 import tempfile
 import threading
@@ -21,6 +22,10 @@ _request: contextvars.ContextVar[str] = contextvars.ContextVar("request", defaul
 _large = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the worker lives
 _large.write(os.urandom(1 << 20) * 24)
 _large.flush()
+
+
+if "FULL_DISK" in os.environ:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # of files; a log that is a pipe is none
 
 
 def say(text: str) -> None:
@@ -62,6 +67,16 @@ def refuse(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Answers without reading the body."""
     start_response("413 Content Too Large", TEXT)
     return [b"too much"]
+
+
+def digest(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    import hashlib
+
+    found = hashlib.sha256()
+    while piece := environ["wsgi.input"].read(50_000):
+        found.update(piece)
+    start_response("200 OK", TEXT)
+    return [found.hexdigest().encode()]
 
 
 def swallow(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

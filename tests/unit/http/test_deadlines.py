@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from hybrid.http.deadlines import Deadlines
+from hybrid.http.deadlines import HELD_RATE, HELD_S, WARY_S, Deadlines, held_patience
 from hybrid.settings import Settings
 
 
@@ -44,3 +44,13 @@ def test_without_a_rate_only_silence_counts() -> None:
 
 def test_without_a_body_timeout_there_is_no_grace_to_count_from() -> None:
     assert Deadlines(body=inf, body_min_rate=240).body_patience(received=1, waited=1e6) == inf
+
+
+def test_a_body_that_holds_up_others_has_a_second_and_then_a_rate_to_keep() -> None:
+    assert held_patience(0, 0.0, is_wary=False) == HELD_S
+    assert held_patience(100, HELD_S, is_wary=False) == 0
+    assert held_patience(int(HELD_RATE) * 10, 4.0, is_wary=False) == 6.0
+
+
+def test_it_has_less_where_others_have_made_use_of_that() -> None:
+    assert held_patience(0, 0.0, is_wary=True) == WARY_S

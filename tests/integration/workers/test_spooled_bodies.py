@@ -1,0 +1,191 @@
+"""Bodies that come slowly: on every class that has few threads for the application, with one thread only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import Serve
+from tests.integration.server import Server
+from tests.integration.workers.wire import Client, get, post
+
+HERE = Path(__file__).parent
+CLASSES = {
+    "sync": ("-k", "sync"),
+    "gthread": ("-k", "gthread", "--threads", "1"),
+    "bridge": ("-k", "asgi", "--sync-threads", "1"),
+}
+SIZE = 1_000_000
+BODY = os.urandom(SIZE)
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture(params=CLASSES)
+def start(request: pytest.FixtureRequest, serve: Serve) -> Start:
+    """`start("--option", ...)`: one worker with one thread, ready."""
+
+    def begin(*options: str) -> Server:
+        server = serve("wsgi_app:app", "-w", "1", *CLASSES[request.param], *options, folder=HERE)
+        server.wait_ready()
+        return server
+
+    return begin
+
+
+def clients(server: Server, stack: ExitStack, count: int) -> list[Client]:
+    return [Client(stack.enter_context(server.connected())) for _ in range(count)]
+
+
+def is_answered_at_once(server: Server) -> bool:
+    return server.get("/", timeout=1.0).body == b"hello"
+
+
+@pytest.mark.parametrize("framing", ["counted", "chunked"])
+def test_a_slow_body_holds_up_nobody_and_comes_whole(start: Start, framing: str) -> None:
+    server = start()
+    with ExitStack() as stack:
+        slow = clients(server, stack, 5)
+        for client in slow:
+            if framing == "counted":
+                client.send(post("/digest", None, f"Content-Length: {SIZE}"))
+                client.send(BODY[:500_000])
+            else:
+                client.send(post("/digest", None, "Transfer-Encoding: chunked"))
+                client.send(b"%x\r\n%b\r\n%x\r\n" % (500_000, BODY[:500_000], 500_000))
+        for at in range(500_000, 500_010):  # a byte now and then, with others served meanwhile
+            for client in slow:
+                client.send(BODY[at : at + 1])
+            assert is_answered_at_once(server)
+        for client in slow:
+            client.send(BODY[500_010:])
+            if framing == "chunked":
+                client.send(b"\r\n0\r\n\r\n")
+            assert client.hear().body.decode() == hashlib.sha256(BODY).hexdigest()
+            assert client.ask(get("/")).body == b"hello"  # and the connection goes on
+
+
+def test_a_body_waits_in_a_file_without_a_name_that_goes_with_it(start: Start, tmp_path: Path) -> None:
+    server = start("--tmp-upload-dir", str(tmp_path))
+    (pid,) = server.wait_ready()
+    with ExitStack() as stack:
+        client, reader = clients(server, stack, 2)
+        client.send(post("/digest", None, f"Content-Length: {SIZE}") + BODY[:500_000])
+        while not spooled(pid, tmp_path):
+            assert reader.ask(get("/")).status == 200
+        assert os.listdir(tmp_path) == []
+        client.send(BODY[500_000:])
+        assert client.hear().body.decode() == hashlib.sha256(BODY).hexdigest()
+        assert not spooled(pid, tmp_path)
+        client.send(post("/refuse", BODY))  # does not read it
+        assert client.hear().status == 413
+        assert client.ask(get("/")).status == 200
+        assert not spooled(pid, tmp_path)
+        client.send(post("/digest", None, f"Content-Length: {SIZE}") + BODY[:500_000])
+        while not spooled(pid, tmp_path):
+            assert reader.ask(get("/")).status == 200
+        client.reset()
+        while spooled(pid, tmp_path):
+            assert reader.ask(get("/")).status == 200
+
+
+def spooled(pid: int, folder: Path) -> int:
+    """How many files in the folder the process has open, however little they are called."""
+    found = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found += os.readlink(f"/proc/{pid}/fd/{name}").startswith(str(folder))
+        except FileNotFoundError:  # closed meanwhile
+            pass
+    return found
+
+
+def test_limits_and_framing_hold_while_a_body_is_spooled(start: Start) -> None:
+    server = start("--limit-request-body", "300000")
+    chunk = b"8000\r\n" + b"c" * 0x8000 + b"\r\n"
+    with ExitStack() as stack:
+        endless, malformed, short = clients(server, stack, 3)
+        endless.send(post("/pass_on", None, "Transfer-Encoding: chunked") + chunk * 10)
+        assert endless.hear().status == 413
+        malformed.send(post("/pass_on", None, "Transfer-Encoding: chunked") + chunk * 8 + b"zz\r\n")
+        assert malformed.hear().status == 400
+        short.send(post("/pass_on", None, "Content-Length: 300000") + b"x" * 200_000)
+        short.end()
+        assert short.rest()[9:12] in (b"400", b"")
+        assert is_answered_at_once(server)
+
+
+def test_a_body_beyond_the_limit_of_the_spool_is_read_as_it_comes(start: Start) -> None:
+    server = start("--spool-limit", "200000", "--body-buffer", "50000")
+    with ExitStack() as stack:
+        client, other = clients(server, stack, 2)
+        client.send(post("/refuse", None, f"Content-Length: {SIZE}") + BODY[:500_000])
+        assert client.hear().status == 413  # while it still sends
+        assert other.ask(post("/digest", BODY)).body.decode() == hashlib.sha256(BODY).hexdigest()
+        assert other.ask(get("/")).body == b"hello"
+
+
+def test_a_full_disk_is_507_and_said(start: Start) -> None:
+    server = start("--env", "FULL_DISK=1")
+    with ExitStack() as stack:
+        client, other = clients(server, stack, 2)
+        client.send(post("/digest", None, f"Content-Length: {SIZE}") + BODY[:500_000])
+        assert client.hear().status == 507
+        server.log.wait("A request body could not be stored in .*: File too large; answering 507")
+        assert other.ask(post("/echo", b"small")).body == b"small"
+
+
+def test_off_calls_the_application_at_once(start: Start) -> None:
+    server = start("--spool-bodies", "off")
+    with ExitStack() as stack:
+        (client,) = clients(server, stack, 1)
+        client.send(post("/refuse", None, f"Content-Length: {SIZE}") + BODY[:500_000])
+        assert client.hear().status == 413
+
+
+# -- 100-continue -----------------------------------------------------------------------------------------------
+
+ASKING = ("Expect: 100-continue", f"Content-Length: {SIZE}")
+
+
+def test_auto_sends_100_when_the_application_reads(start: Start) -> None:
+    server = start()
+    with ExitStack() as stack:
+        reading, refused = clients(server, stack, 2)
+        assert refused.ask(post("/refuse", None, *ASKING)).status == 413
+        assert reading.ask(post("/digest", None, *ASKING)).status == 100
+        reading.send(BODY)
+        assert reading.hear().body.decode() == hashlib.sha256(BODY).hexdigest()
+
+
+def test_a_client_that_asks_and_then_says_nothing_holds_up_others_once_and_not_for_long(start: Start) -> None:
+    server = start()
+    with ExitStack() as stack:
+        silent = clients(server, stack, 10)
+        for client in silent:
+            client.send(post("/digest", None, *ASKING))
+        assert server.get("/", timeout=5.0).body == b"hello"
+        server.log.wait("from now on this worker asks such clients first")
+        assert is_answered_at_once(server)
+        (quick,) = clients(server, stack, 1)
+        assert quick.ask(post("/digest", None, *ASKING)).status == 100
+        quick.send(BODY[:-1])
+        assert is_answered_at_once(server)
+        quick.send(BODY[-1:])
+        assert quick.hear().body.decode() == hashlib.sha256(BODY).hexdigest()
+
+
+def test_on_sends_100_before_the_application_is_called(start: Start) -> None:
+    server = start("--spool-bodies", "on")
+    with ExitStack() as stack:
+        silent = clients(server, stack, 10)
+        for client in silent:
+            assert client.ask(post("/refuse", None, *ASKING)).status == 100
+        assert is_answered_at_once(server)
+        silent[0].send(BODY)
+        assert silent[0].hear().status == 413

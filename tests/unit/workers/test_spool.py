@@ -1,0 +1,128 @@
+"""Bodies in files: order, room, and what is left behind."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import logging
+import os
+from io import FileIO
+from pathlib import Path
+
+import pytest
+
+from hybrid.errors import ProtocolError, SettingsError
+from hybrid.settings import Settings
+from hybrid_workers.spool import Spool, Spooling
+
+LOG = logging.getLogger("hybrid.test.spool")
+
+
+def spooling(tmp_path: Path, **settings: object) -> Spooling:
+    return Spooling(Settings(tmp_upload_dir=str(tmp_path), **settings), LOG, by_default=True)  # type: ignore[arg-type]
+
+
+def test_content_comes_back_in_its_order(tmp_path: Path) -> None:
+    space = spooling(tmp_path)
+    spool = space.store(None, [b"one ", b"two "])
+    assert space.store(spool, [b"three "]) is spool
+    assert spool is not None
+    rest = iter([b"five", b""])
+    body = spool.input(b"four ", lambda: next(rest))
+    assert body.read(6) == b"one tw"
+    assert body.read() == b"o three four five"
+    assert body.read() == b""
+
+
+def test_files_have_no_name(tmp_path: Path) -> None:
+    spool = spooling(tmp_path).store(None, [b"x"])
+    assert spool is not None
+    assert os.listdir(tmp_path) == []
+
+
+def test_room_is_given_back_when_the_body_is_read(tmp_path: Path) -> None:
+    space = spooling(tmp_path)
+    spool = space.store(None, [b"x" * 100])
+    assert space.used == 100
+    assert spool is not None
+    assert spool.input(b"", None).read() == b"x" * 100
+    assert space.used == 0
+
+
+def test_room_is_given_back_when_nobody_reads(tmp_path: Path) -> None:
+    space = spooling(tmp_path)
+    spool = space.store(None, [b"x" * 100])
+    del spool
+    gc.collect()
+    assert space.used == 0
+
+
+def test_no_more_is_taken_than_there_is_room(tmp_path: Path) -> None:
+    space = spooling(tmp_path, spool_limit=150)
+    first = space.store(None, [b"x" * 100])
+    assert space.store(first, [b"y" * 51]) is None
+    assert space.store(None, [b"y" * 51]) is None
+    assert space.store(first, [b"y" * 50]) is first
+    assert first is not None
+    assert first.input(b"", None).read() == b"x" * 100 + b"y" * 50
+
+
+def test_a_disk_that_is_full_is_507_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    space = spooling(tmp_path)
+    monkeypatch.setattr(space, "_open", lambda: _FullDisk(os.devnull, "w"))
+    with pytest.raises(ProtocolError) as caught:
+        space.store(None, [b"x" * 100])
+    assert caught.value.status == 507
+    assert "No space left on device; answering 507" in caplog.text
+    assert space.used == 0
+
+
+def test_a_folder_that_cannot_be_used_is_507(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    space = spooling(tmp_path)
+    tmp_path.rmdir()
+    with pytest.raises(ProtocolError):
+        space.store(None, [b"x"])
+    assert f"could not be stored in {tmp_path}" in caplog.text
+    assert space.used == 0
+
+
+def test_a_folder_that_is_none_is_said_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"tmp_upload_dir: .*/missing is not a folder"):
+        spooling(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("setting", "by_default", "is_on"),
+    [("auto", True, True), ("auto", False, False), ("on", False, True), ("off", True, False)],
+)
+def test_the_worker_says_what_auto_means(setting: str, by_default: bool, is_on: bool) -> None:
+    space = Spooling(Settings(spool_bodies=setting), LOG, by_default=by_default)
+    assert space.is_on is is_on
+    assert (space.store(None, [b"x"]) is not None) is is_on
+
+
+def test_after_one_slow_client_all_are_asked_first(caplog: pytest.LogCaptureFixture) -> None:
+    space = Spooling(Settings(), LOG, by_default=True)
+    assert not space.asks_first
+    space.was_slow()
+    space.was_slow()
+    assert space.asks_first
+    assert caplog.text.count("waited for 100 Continue") == 1
+
+
+def test_a_short_write_is_gone_on_with() -> None:
+    class Slow(FileIO):
+        def write(self, data: object, /) -> int:
+            return super().write(memoryview(data)[:3])  # type: ignore[arg-type]
+
+    reading, writing = os.pipe()
+    Spool(Slow(writing, "w"), lambda size: None).write([b"abcdefgh"], 8)
+    assert os.read(reading, 100) == b"abcdefgh"
+    os.close(reading)
+
+
+class _FullDisk(FileIO):
+    def write(self, data: object, /) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
