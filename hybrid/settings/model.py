@@ -452,8 +452,6 @@ class Settings:
         "Requests in one worker at a time; more are answered 503.",
         own=True,
     )
-    body_buffer: int = setting(
-        65536,
     queue_timeout: float = setting(
         0.0,
         kinds.DURATION,
@@ -479,35 +477,12 @@ class Settings:
         own=True,
         shown_default="none",
     )
+    body_buffer: int = setting(
+        65536,
         kinds.SIZE,
         "Limits",
-        "Bytes of a body that are kept in memory, or, where it is not spooled, read before the application is called.",
+        "Bytes of a body that are read before the application is called.",
         own=True,
-    )
-    spool_bodies: str = setting(
-        "auto",
-        kinds.choice("auto", "on", "off"),
-        "Limits",
-        "Call a WSGI application when the body is whole, of which a file without a name has what --body-buffer has not."
-        " So a client that is slow to send holds up nobody. `auto`: except with gevent, where it holds up nobody anyway,"
-        " and where the client waits for 100 Continue, which then the application's reading sends. `off`: the"
-        " application reads the body as it comes.",
-        own=True,
-    )
-    spool_limit: int = setting(
-        1 << 30,
-        kinds.SIZE,
-        "Limits",
-        "Bytes on disk that the spooled bodies of one worker may take; a body beyond is read as it comes.",
-        own=True,
-        shown_default="1 GiB",
-    )
-    tmp_upload_dir: str = setting(
-        "",
-        kinds.PATH,
-        "Limits",
-        "Folder of the spooled bodies.",
-        shown_default="that of TMPDIR, else /tmp",
     )
 
     # -- Proxies -------------------------------------------------------------------------------

@@ -85,20 +85,13 @@ class Call:
         first = connection.content
         connection.content = []
         content = first[0] if len(first) == 1 else b"".join(first)
-        pull = None
-        if not connection.is_read:
-            pull = connection.pull
+        if connection.is_read:
+            self.environ["wsgi.input"] = Input(content)
+        else:
             self.exchange.source = connection
             self.waited_before = connection.waited(0.0)
             self.owes_continue = self.request.expects_continue
-            if self.owes_continue and self._service.spooling.is_on:
-                connection.held_by = self._service.spooling
-        spool = connection.spool
-        if spool is None:
-            self.environ["wsgi.input"] = Input(content, pull)
-        else:
-            connection.spool = None
-            self.environ["wsgi.input"] = spool.input(content, pull)
+            self.environ["wsgi.input"] = Input(content, connection.pull)
 
     def run(self) -> Outcome:
         """Go on. Never raises: what the application raises is logged, and answered where it still can be."""
@@ -108,6 +101,10 @@ class Call:
                 outcome = self._advance()
             else:
                 self._is_open = True
+                shedder = self._service.shedder
+                if shedder is not None and (verdict := shedder.is_late(self.request)) is not None:
+                    self.outcome = self._shed(verdict)
+                    return self.outcome
                 if self._service.request_hooks is not None:
                     self._service.request_hooks.before(self.request)
                 connection = self.connection
@@ -115,10 +112,6 @@ class Call:
                 piece = self._context.run(exchange.open, self._service.app, self.environ)
                 is_plain = exchange.response.is_complete and exchange.closer is None and exchange.file is None
                 if is_plain and self.may_hold and type(piece) is bytes and not connection.out_size:
-                shedder = self._service.shedder
-                if shedder is not None and (verdict := shedder.is_late(self.request)) is not None:
-                    self.outcome = self._shed(verdict)
-                    return self.outcome
                     self.held = piece
                     outcome = _HELD
                 elif connection.write(piece) and is_plain:
@@ -138,13 +131,6 @@ class Call:
             self._service.row.end(self._cell)
         return outcome
 
-    def release(self) -> None:
-        """Send what is held. The call has run to its end, so all that can follow is waiting for the client."""
-        if self.outcome is not _HELD:
-            return
-        connection = self.connection
-        data, self.held = self.held, b""
-        try:
     def _shed(self, verdict: Verdict) -> Outcome:
         """Answer without the application: the time until a thread took the call was too long."""
         connection = self.connection
@@ -159,6 +145,13 @@ class Call:
             return _BROKEN
         return _ANSWERED if is_written else _BROKEN  # who does not take a page of this size is no client
 
+    def release(self) -> None:
+        """Send what is held. The call has run to its end, so all that can follow is waiting for the client."""
+        if self.outcome is not _HELD:
+            return
+        connection = self.connection
+        data, self.held = self.held, b""
+        try:
             is_written = connection.write(data)
         except ClientGone:
             self.outcome = _BROKEN

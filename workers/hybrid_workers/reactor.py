@@ -26,7 +26,6 @@ from hybrid.http.overload import Verdict
 from hybrid.http.peer import Peer
 from hybrid.http.proxies import introduce
 from hybrid.http.request import Request
-from hybrid.http1.interim import CONTINUE
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import refusal
 from hybrid.http1.response import Response
@@ -37,8 +36,8 @@ from hybrid_workers.deadline import Enforcer
 from hybrid_workers.drain import is_last
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
-from hybrid_workers.wakeup import Wakeup
 from hybrid_workers.shedding import render
+from hybrid_workers.wakeup import Wakeup
 from hybrid_workers.wsgi_service import WsgiService
 
 if TYPE_CHECKING:
@@ -391,18 +390,8 @@ class Reactor:
         connection.start_body()
         if connection.receiver.buffer:
             self._collect_body(connection, b"")
-        elif not request.expects_continue:
-            connection.wait_for_body(self._now)
-        elif not self._service.spooling.asks_first:
+        elif request.expects_continue:
             self._start(connection)  # nothing comes before the application has asked for it
-        else:
-            self._ask_for_body(connection)
-
-    def _ask_for_body(self, connection: Connection) -> None:
-        try:
-            connection.write(CONTINUE)
-        except ClientGone:
-            self._drop(connection)
         else:
             connection.wait_for_body(self._now)
 
@@ -420,17 +409,13 @@ class Reactor:
             self._refuse(connection, ProtocolError(400, "the body ended early", "RFC 9112 section 8"))
 
     def _collect_body(self, connection: Connection, data: bytes) -> None:
-        service = self._service
         try:
             connection.take_content(data)
-            has_enough = connection.is_read or (
-                connection.content_size >= service.body_buffer and not service.spooling.take(connection)
-            )
         except ProtocolError as error:
             self._refuse(connection, error)
             return
         connection.wait_for_body(self._now)
-        if has_enough:
+        if connection.is_read or connection.content_size >= self._service.body_buffer:
             self._start(connection)
 
     def _start(self, connection: Connection) -> None:
@@ -442,6 +427,13 @@ class Reactor:
     def _dispatch(self, connection: Connection, request: Request) -> None:
         if self._expected:
             self._expected -= 1
+        if self._shedder is not None:
+            if self.active >= self._shedder.limit:
+                self._runner.flush()
+            verdict = self._shedder.judge(request, connection.peer, connection.socket, self.active, self._now)
+            if verdict is not None:
+                self._answer(connection, request, verdict)
+                return
         self.active += 1
         self._words[_ACTIVE] = self.active
         if self._has_siblings and self.is_accepting and not self._runner.has_room():
@@ -457,13 +449,6 @@ class Reactor:
         connection = call.connection
         if outcome is _PARKED:
             connection.phase = _WRITING
-        if self._shedder is not None:
-            if self.active >= self._shedder.limit:
-                self._runner.flush()
-            verdict = self._shedder.judge(request, connection.peer, connection.socket, self.active, self._now)
-            if verdict is not None:
-                self._answer(connection, request, verdict)
-                return
             connection.deadline = now + self._deadlines.write
             self.watch(connection, WRITE)
             return

@@ -25,8 +25,6 @@ from hybrid.wsgi import App, Environs, ErrorsStream
 from hybrid_workers.admission import Admissions
 from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.shedding import Shedder
-from hybrid_workers.spool import Spooling
-from hybrid_workers.spool import Spooling
 
 if TYPE_CHECKING:
     from hybrid_workers.call import Call
@@ -38,8 +36,7 @@ _NEVER: Final = 1 << 62
 class WsgiService:
     """One per worker. Everything here is set before the first connection, except `keeps_alive`."""
 
-    def __init__(self, context: WorkerContext, *, is_multithread: bool, spools_bodies: bool = True) -> None:
-        """`spools_bodies`: what `--spool-bodies auto` means."""
+    def __init__(self, context: WorkerContext, *, is_multithread: bool) -> None:
         settings = context.settings
         self.context = context
         self.log: logging.Logger = context.log
@@ -51,8 +48,8 @@ class WsgiService:
         self.prefixes = Prefixes.from_settings(settings)
         self.rules = ProxyRules(settings, context.log.warning)
         self.admissions = Admissions(context, self.rules)
-        self.environs = Environs(
         self.shedder = Shedder.of(context)
+        self.environs = Environs(
             errors=ErrorsStream(raw_sink(context.log)),
             is_multithread=is_multithread,
             is_multiprocess=context.pool_size > 1,
@@ -61,7 +58,6 @@ class WsgiService:
         )
         self.access = open_access_log(settings.accesslog, settings.access_log_format)
         self.body_buffer = settings.body_buffer or 1
-        self.spooling = Spooling(settings, context.log, by_default=spools_bodies)
         self.sends_files = settings.sendfile and context.tls is None
         self.keeps_alive = self.deadlines.keepalive > 0
         """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""
@@ -101,8 +97,6 @@ class WsgiService:
             self.log.info("Autorestarting worker after current request. requests=%d", self.requests)
             self.context.channel.send(Retire("max_requests"))
 
-    def tick(self, now: float, *, is_new_second: bool) -> None:
-        """What is due a few times a second: the proof of life, counters, the access log; once a second the Date."""
     def account_without(self, request: Request, response: Response) -> None:
         """The same for an answer that the application had no part in."""
         self.requests += 1
@@ -112,6 +106,8 @@ class WsgiService:
             host = request.client[0] if request.client else ""
             self.access.log(request, response.status, response.bytes_sent, 0.0, host, [], {})
 
+    def tick(self, now: float, *, is_new_second: bool) -> None:
+        """What is due a few times a second: the proof of life, counters, the access log; once a second the Date."""
         self.row.beat(now + BEAT_AHEAD_S)
         self.publish()
         if self.access is not None:
