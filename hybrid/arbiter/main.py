@@ -18,6 +18,7 @@ from hybrid import logs
 from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
 from hybrid.arbiter import records, reexec
+from hybrid.arbiter.backlog import BacklogMeter
 from hybrid.arbiter.children import Children, Outfit, RunWorker, exited
 from hybrid.arbiter.control import ControlServer
 from hybrid.arbiter.crossings import Crossings
@@ -104,6 +105,7 @@ class Arbiter:
         self._children = Children(run_worker, log, self._close_in_child, lambda slot: self._crossings.row(slot))
         self._crossings = Crossings(log, self._children.scoreboard.rows)
         self._hooks = ServerHooks(log)
+        self._backlog = BacklogMeter(log)
         self._counted = 0
         self._is_daemon = False
         self._releases: dict[int, Release] = {}
@@ -198,7 +200,7 @@ class Arbiter:
 
     def _collect(self) -> None:
         """Wait, then queue everything that happened, a Tick last."""
-        woken = self._loop.wait(self._notice_at(next_wakeup(self.state)))
+        woken = self._loop.wait(self._measure_at(self._notice_at(next_wakeup(self.state))))
         for number in woken.signals:
             self._take_signal(number)
         for callback in woken.readable:
@@ -545,6 +547,13 @@ class Arbiter:
                 self._notifier.tell("WATCHDOG=1")
             self._watchdog_at = now + period
         return self._watchdog_at if until is None else min(until, self._watchdog_at)
+
+    def _measure_at(self, until: float | None) -> float | None:
+        """Tell how many connections wait for accept, if anybody wants to know; when to wake, at the latest."""
+        newest = self._releases.get(max(self._releases, default=0))
+        if newest is None or not newest.settings.enable_backlog_metric:
+            return until
+        return self._backlog.look([one.socket for one in newest.listeners.values()], until, time.monotonic())
 
     def _serves(self, pool: str) -> bool:
         return any(child.stage is Stage.READY for child in self.state.of_pool(pool))

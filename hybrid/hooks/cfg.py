@@ -20,7 +20,6 @@ _NONE_WHEN_EMPTY = frozenset(
         "logconfig_json",
         "pidfile",
         "proc_name",
-        "pythonpath",
         "statsd_host",
         "syslog_prefix",
     }
@@ -49,6 +48,8 @@ class Cfg:
             return value.value if value else {}
         if name in _LISTS:
             return list(value)
+        if name == "pythonpath":
+            return ",".join(value) or None
         if name == "secure_scheme_headers":
             return dict(pair.split("=", 1) for pair in value)
         if value == "" and name in _NONE_WHEN_EMPTY:

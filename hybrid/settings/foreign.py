@@ -113,13 +113,6 @@ GUNICORN = (
     Foreign("dirty_post_fork", (), _NO_DIRTY),
     Foreign("dirty_worker_init", (), _NO_DIRTY),
     Foreign("dirty_worker_exit", (), _NO_DIRTY),
-    Foreign(
-        "enable_backlog_metric",
-        ("--enable-backlog-metric",),
-        "connections that wait for accept are counted by the kernel: `ss -lnt` shows them per listener",
-        ("false",),
-        True,
-    ),
     Foreign("check_config", (), "give --check-config on the command line", ("false",)),
     Foreign("print_config", (), "give --print-config on the command line", ("false",)),
 )

@@ -50,7 +50,10 @@ def _text(value: object) -> str:
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
 
 
-_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_WORDS = {
+    **dict.fromkeys(("1", "true", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "n", "off"), False),
+}
 
 
 def _flag(value: object) -> bool:

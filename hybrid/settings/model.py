@@ -84,7 +84,9 @@ class Settings:
         "",
         kinds.URL_PATH,
         "Application",
-        "The URL path under which a proxy publishes the application (SCRIPT_NAME, ASGI root_path).",
+        "The URL path under which a proxy publishes the application (SCRIPT_NAME, ASGI root_path). SCRIPT_NAME in --env"
+        " counts too.",
+        platform=("SCRIPT_NAME",),
         common=True,
     )
     root_path_mode: str = setting(
@@ -769,6 +771,14 @@ class Settings:
     proc_name: str = setting(
         "", kinds.TEXT, "Process", "Base of the process titles (needs setproctitle).", flags=("-n", "--name")
     )
+    enable_backlog_metric: bool = setting(
+        False,
+        kinds.FLAG,
+        "Logging",
+        "Send how many connections wait for accept, once a second, as the metric `gunicorn.backlog` (TCP on Linux; not"
+        " with --reuse-port, where the waiting is in sockets of the workers).",
+        flags=("--enable-backlog-metric/--no-backlog-metric",),
+    )
     daemon: bool = setting(False, kinds.FLAG, "Process", "Run in the background.", flags=("-D", "--daemon/--no-daemon"))
     enable_stdio_inheritance: bool = setting(
         False,
@@ -778,7 +788,12 @@ class Settings:
         flags=("-R", "--enable-stdio-inheritance/--no-stdio-inheritance"),
     )
     sendfile: bool = setting(
-        True, kinds.FLAG, "Process", "Send files with sendfile().", flags=("--sendfile/--no-sendfile",)
+        True,
+        kinds.FLAG,
+        "Process",
+        "Send files with sendfile().",
+        flags=("--sendfile/--no-sendfile",),
+        platform=("SENDFILE",),
     )
 
     # -- No settings: objects that travel with them ---------------------------------------------

@@ -129,6 +129,7 @@ def combine(layers: Sequence[Layer], cwd: str, cpus: Callable[[], int] = usable_
     if values["chdir"]:
         # Absolute at once: a worker may change folder a second time.
         values["chdir"] = os.path.normpath(os.path.join(cwd, str(values["chdir"])))
+    _mount_from_raw_env(values, origins)
     namespace: Mapping[str, object] = next((layer.namespace for layer in layers if layer.namespace), {})
     hooks = read_hooks(namespace, str(values["config"])) if namespace else NO_HOOKS
     notes = _our_worker(values, origins)
@@ -141,6 +142,16 @@ def combine(layers: Sequence[Layer], cwd: str, cpus: Callable[[], int] = usable_
         notes,
         namespace,
     )
+
+
+def _mount_from_raw_env(values: dict[str, Value], origins: dict[str, Origin]) -> None:
+    """`--env SCRIPT_NAME=/shop` is how gunicorn's users say the root path."""
+    pairs = values["raw_env"]
+    assert isinstance(pairs, tuple), "that is the type of the field"
+    name = next((pair[12:] for pair in reversed(pairs) if pair.startswith("SCRIPT_NAME=")), "")
+    if name and origins["root_path"].where in (DEFAULT.where, "SCRIPT_NAME"):
+        values["root_path"] = read_value("root_path", Given(name, origins["raw_env"]))
+        origins["root_path"] = origins["raw_env"]
 
 
 def _our_worker(values: dict[str, Value], origins: dict[str, Origin]) -> tuple[str, ...]:

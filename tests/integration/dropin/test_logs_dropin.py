@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +162,27 @@ def test_metrics_have_gunicorns_names(serve: Serve, folder: Path, datagrams: soc
     assert "shop.gunicorn.workers:1|g|#env:test\n" in seen
     assert "shop.gunicorn.requests:1|c|#env:test\n" in seen
     assert "shop.gunicorn.request.status.200:1|c|#env:test\n" in seen
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="TCP_INFO counts connections in a backlog on Linux only"
+)
+def test_connections_that_wait_for_accept_are_a_metric(serve: Serve, folder: Path, datagrams: socket.socket) -> None:
+    to = f"127.0.0.1:{datagrams.getsockname()[1]}"
+    options = ["-k", "sync", "--statsd-host", to, "--enable-backlog-metric"]
+    server = serve("site_app:app", *options, folder=folder)
+    (worker,) = server.wait_ready()
+    seen = ""
+    while "gunicorn.backlog:0|h" not in seen:
+        seen += datagrams.recv(65536).decode() + "\n"
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        with server.connected(), server.connected(), server.connected():
+            while "gunicorn.backlog:3|h" not in seen:
+                seen += datagrams.recv(65536).decode() + "\n"
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert server.get().body == b"ok"
 
 
 def test_syslog_gets_both_logs_under_two_program_names(serve: Serve, folder: Path, datagrams: socket.socket) -> None:
