@@ -471,10 +471,10 @@ class Arbiter:
         if self._successor is not None:
             return f"Upgrade failed: there is a new arbiter already (pid {self._successor.pid})"
         environ = {**os.environ, **self._notifier.environ}
-        self._hooks.executing()
         try:
             inheritance = self._listeners.inheritance(os.getpid())
-            self._successor = Successor(inheritance, self._start_dir, environ, leave=leave)
+            hook = self._hooks.executing
+            self._successor = Successor(inheritance, self._start_dir, environ, leave=leave, prepare=hook)
         except OSError as error:
             return f"Upgrade failed: cannot start a new arbiter: {error.strerror}"
         self._listeners.keeps_files = True

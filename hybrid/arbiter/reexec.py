@@ -15,8 +15,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
+
+from hybrid.arbiter.unpatched import fork
 
 VARIABLE = "_HYBRID_UPGRADE"
 """Not HYBRID_..., which is how settings are named."""
@@ -57,8 +59,17 @@ def take(environ: MutableMapping[str, str], parent: int) -> Inheritance | None:
 class Successor:
     """The new arbiter, seen from the old one. `fileno()` is readable when it said something, or ended."""
 
-    def __init__(self, inheritance: Inheritance, start_dir: str, environ: Mapping[str, str], *, leave: bool) -> None:
-        """Start it. `leave`: the old one stops once the new one serves. Raises OSError."""
+    def __init__(
+        self,
+        inheritance: Inheritance,
+        start_dir: str,
+        environ: Mapping[str, str],
+        *,
+        leave: bool,
+        prepare: Callable[[], None],
+    ) -> None:
+        """Start it. `leave`: the old one stops once the new one serves. `prepare` is called in the process that becomes
+        the new one. Raises OSError."""
         self.leave = leave
         self.is_ready = False
         ours, theirs = socket.socketpair()
@@ -66,9 +77,9 @@ class Successor:
         ours.setblocking(False)
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            self.pid = os.fork()
+            self.pid = fork()
             if self.pid == 0:
-                _execute(inheritance, theirs, start_dir, dict(environ))
+                _execute(inheritance, theirs, start_dir, dict(environ), prepare)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
             theirs.close()
@@ -91,9 +102,12 @@ class Successor:
         self._link.close()
 
 
-def _execute(inheritance: Inheritance, link: socket.socket, start_dir: str, environ: dict[str, str]) -> None:
+def _execute(
+    inheritance: Inheritance, link: socket.socket, start_dir: str, environ: dict[str, str], prepare: Callable[[], None]
+) -> None:
     """In the forked child: become the new arbiter. Never returns."""
     try:
+        prepare()
         os.chdir(start_dir)
         number = link.detach()
         for fd in (number, *inheritance.sockets.values()):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from hybrid.arbiter.unpatched import fork
+
 _UMASK = 0o022
 
 
@@ -17,10 +19,10 @@ def leave_terminal(*, keeps_output: bool) -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    if os.fork():
+    if fork():
         os._exit(0)
     os.setsid()
-    if os.fork():
+    if fork():
         os._exit(0)
     os.umask(_UMASK)
     null = os.open(os.devnull, os.O_RDWR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import textwrap
@@ -136,6 +137,57 @@ def test_request_hooks_get_one_request_object_and_the_response(
     server.log.wait(r"HOOK pre_request \d+ GET /a\?b=1 127\.0\.0\.1 \d")
     server.log.wait(r"HOOK post_request \d+ /a /a 200 OK \d")
     server.log.wait(r"HOOK post_request \d+ /boom /boom 500 Internal Server Error \d")
+
+
+def test_pre_exec_is_called_in_the_process_that_becomes_the_new_arbiter(
+    serve: Serve, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    hook = """
+        import os
+
+        def pre_exec(server):
+            os.environ["SEEN"] = "lost"  # gunicorn gives the new one the environment that the old one began with
+            server.log.info("pre_exec old=%d new=%d workers=%s cfg=%s listeners=%d", server.pid, os.getpid(),
+                sorted(server.WORKERS), server.cfg.workers, len(server.LISTENERS))
+
+        def on_starting(server):
+            server.log.info("seen=%s", os.environ.get("SEEN"))
+    """
+    server = serve("site_app:app", "-w", "1", "-p", "run.pid", folder=write(conf=hook))
+    (worker,) = server.wait_ready()
+    server.send(signal.SIGUSR2)
+    new = int(server.log.wait(r"started a new arbiter \(pid (\d+)\)")[0][1])
+    try:
+        server.log.wait(rf"pre_exec old={server.pid} new={new} workers=\[{worker}\] cfg=1 listeners=1$")
+        server.wait_ready(2)
+        server.log.wait("seen=None", count=2)
+        assert server.pid == int((tmp_path / "run.pid").read_text())
+        assert new == int((tmp_path / "run.pid.2").read_text())
+        server.send(signal.SIGTERM)
+        server.log.wait(r"The arbiter before this one")
+        assert server.get().body == b"ok"
+        assert new == int((tmp_path / "run.pid").read_text())
+    finally:
+        os.kill(new, signal.SIGTERM)
+    assert server.wait_exit() == 0
+
+
+def test_an_upgrade_that_ends_is_noticed_where_the_settings_file_patches(
+    serve: Serve, write: Callable[..., Path]
+) -> None:
+    hook = """
+        from gevent import monkey
+        monkey.patch_all()
+
+        def pre_exec(server):
+            raise SystemExit
+    """
+    server = serve("site_app:app", "-w", "1", folder=write(conf=hook))
+    server.wait_ready()
+    server.send(signal.SIGUSR2)
+    server.log.wait(rf"Upgrade failed: the new arbiter \(pid \d+\) ended with code 1; pid {server.pid} serves on")
+    assert server.get().body == b"ok"
+    assert server.stop() == 0
 
 
 def test_a_silent_worker_runs_worker_abort(serve: Serve, write: Callable[..., Path]) -> None:

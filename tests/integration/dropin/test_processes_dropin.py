@@ -47,37 +47,54 @@ class FileLog(Log):
         self.close()
 
 
+PATCHING = """
+from gevent import monkey
+
+monkey.patch_all()
+worker_class = "gevent"
+"""
+
+
 @pytest.fixture
-def daemon(folder: Path) -> Iterator[tuple[int, FileLog]]:
-    pidfile, path = folder / "pid", folder / "log"
-    path.touch()
-    command = [
-        sys.executable,
-        "-m",
-        "hybrid",
-        "-D",
-        "-p",
-        "pid",
-        "--error-logfile",
-        "log",
-        "-b",
-        "127.0.0.1:0",
-        "-w",
-        "2",
-    ]
-    done = subprocess.run(
-        [*command, "site_app:app"], cwd=folder, env=clean_environ(), timeout=WAIT_S, capture_output=True
-    )
-    assert (done.returncode, done.stdout) == (0, b""), done.stderr
-    log = FileLog(path)
-    log.wait(r"Worker ready", count=2)
-    pid = int(pidfile.read_text())
-    yield pid, log
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    log.end()
+def patching(folder: Path) -> None:
+    (folder / "gunicorn.conf.py").write_text(PATCHING)
+
+
+Begin = Callable[[], tuple[int, FileLog]]
+
+
+@pytest.fixture
+def daemon_begun(folder: Path) -> Iterator[Begin]:
+    running: list[tuple[int, FileLog]] = []
+    command = [sys.executable, "-m", "hybrid", "-D", "-p", "pid", "--error-logfile", "log", "-b", "127.0.0.1:0"]
+
+    def begin() -> tuple[int, FileLog]:
+        (folder / "log").touch()
+        done = subprocess.run(
+            [*command, "-w", "2", "site_app:app"],
+            cwd=folder,
+            env=clean_environ(),
+            timeout=WAIT_S,
+            capture_output=True,
+        )
+        assert (done.returncode, done.stdout) == (0, b""), done.stderr
+        log = FileLog(folder / "log")
+        log.wait(r"Worker ready", count=2)
+        running.append((int((folder / "pid").read_text()), log))
+        return running[0]
+
+    yield begin
+    for pid, log in running:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        log.end()
+
+
+@pytest.fixture
+def daemon(daemon_begun: Begin) -> tuple[int, FileLog]:
+    return daemon_begun()
 
 
 def test_daemon_leaves_its_terminal_and_rests_on_winch(daemon: tuple[int, FileLog]) -> None:
@@ -89,6 +106,19 @@ def test_daemon_leaves_its_terminal_and_rests_on_winch(daemon: tuple[int, FileLo
     log.wait(r"Worker exiting", count=2)
     os.kill(pid, signal.SIGTTIN)
     log.wait(r"Worker ready", count=3)
+    os.kill(pid, signal.SIGHUP)
+    log.wait(r"Worker ready", count=5)
+    os.kill(pid, signal.SIGTERM)
+    log.wait(r"Shutting down: Master")
+
+
+@pytest.mark.usefixtures("patching")
+def test_a_daemon_whose_settings_file_patches_still_hears_of_its_workers(folder: Path, daemon_begun: Begin) -> None:
+    pid, log = daemon_begun()
+    victim = int(log.wait(r"Worker ready \(pid: (\d+)\)")[0][1])
+    os.kill(victim, signal.SIGKILL)
+    log.wait(rf"Worker \(pid:{victim}\) was sent SIGKILL!")
+    log.wait(r"Worker ready .*worker=gevent", count=3)
     os.kill(pid, signal.SIGHUP)
     log.wait(r"Worker ready", count=5)
     os.kill(pid, signal.SIGTERM)

@@ -14,6 +14,7 @@ import pytest
 from hybrid.cli.daemon import leave_terminal
 from hybrid.cli.options import parse_command_line
 from hybrid.contract.title import set_title
+from hybrid.hooks import Cfg
 from hybrid.http.limits import Limits
 from hybrid.settings import Settings, resolve
 from hybrid.settings.foreign import IN_FILES
@@ -28,6 +29,7 @@ class Row:
     name: str
     flags: tuple[str, ...]
     form: str
+    default: str
     value: str
     proof: str
 
@@ -36,10 +38,13 @@ def rows() -> list[Row]:
     found = []
     for line in (Path(__file__).parent / "gunicorn_27.txt").read_text().splitlines():
         if not line.startswith("#"):
-            name, flags, form, value, proof = (part.strip() for part in line.split(" | "))
-            found.append(Row(name, () if flags == "-" else tuple(flags.split()), form, value, proof))
+            name, flags, form, default, value, proof = (part.strip() for part in line.split(" | "))
+            found.append(Row(name, () if flags == "-" else tuple(flags.split()), form, default, value, proof))
     return found
 
+
+OF_THE_PROCESS = "(of the process)"
+"""The default of what gunicorn takes from its surroundings: the folder, the user."""
 
 ROWS = rows()
 each = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -102,10 +107,27 @@ def test_every_flag_of_it_is_accepted(row: Row) -> None:
 
 @each
 def test_its_meaning_is_proved_by_a_test_that_exists(row: Row) -> None:
-    if row.proof == "-" or row.proof.startswith("open: "):
+    if row.proof == "-":
         return
     path, _, name = row.proof.partition("::")
     assert f"def {name}(" in (ROOT / path).read_text(), row.proof
+
+
+@each
+def test_its_default_is_gunicorns_or_the_difference_is_explained(row: Row) -> None:
+    if row.default in ("hook", OF_THE_PROCESS):
+        return
+    default = ast.literal_eval(row.default)
+    entry = BY_NAME.get(row.name) or BY_OTHER_NAME.get(row.name)
+    if entry is not None:
+        value = getattr(Cfg(resolve({}, {}, "/nonexistent").settings), entry.name)
+        is_same = value == default or (default is None and value == "")
+    else:
+        is_same = default is None or str(default).lower() in (*IN_FILES[row.name].quiet, "false", "gunicorn")
+    page = (ROOT / "docs" / "gunicorn.md").read_text()
+    table = page.partition("## Defaults that differ")[2].partition("\n## ")[0]
+    explained = [line for line in table.splitlines() if line.startswith(f"| `{row.name}` |")]
+    assert len(explained) == (not is_same), (default, explained)
 
 
 # -- small proofs that no other test is about ------------------------------------------------------
@@ -132,6 +154,25 @@ def test_the_control_socket_can_be_switched_off() -> None:
 
 def test_sendfile_can_be_switched_off() -> None:
     assert parse_command_line(["--no-sendfile"])["sendfile"] is False
+    assert resolve({}, {"SENDFILE": "n"}, "/nonexistent").settings.sendfile is False
+    assert resolve({}, {"SENDFILE": "y"}, "/nonexistent").settings.sendfile is True
+
+
+@pytest.mark.parametrize(
+    ("words", "environ", "root_path"),
+    [
+        ([], {"SCRIPT_NAME": "/shop"}, "/shop"),
+        (["-e", "SCRIPT_NAME=/shop"], {}, "/shop"),
+        (["-e", "SCRIPT_NAME=/shop"], {"SCRIPT_NAME": "/x"}, "/shop"),
+        (["-e", "SCRIPT_NAME=/shop", "--root-path", "/api"], {}, "/api"),
+        (["-e", "SCRIPT_NAME=/shop"], {"HYBRID_ROOT_PATH": "/api"}, "/api"),
+        (["-e", "SCRIPT_NAME="], {}, ""),
+    ],
+)
+def test_script_name_of_the_environment_is_the_root_path(
+    words: list[str], environ: dict[str, str], root_path: str
+) -> None:
+    assert resolve(parse_command_line(words), environ, "/nonexistent").settings.root_path == root_path
 
 
 def test_polling_is_asked_of_the_watcher() -> None:
@@ -167,7 +208,7 @@ def test_backlog_is_what_listen_is_given(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_daemon_may_keep_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     copied: list[int] = []
-    monkeypatch.setattr("os.fork", lambda: 0)
+    monkeypatch.setattr("hybrid.cli.daemon.fork", lambda: 0)
     monkeypatch.setattr("os.setsid", lambda: None)
     monkeypatch.setattr("os.umask", lambda mask: mask)
     monkeypatch.setattr("os.dup2", lambda source, target: copied.append(target))
