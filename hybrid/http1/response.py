@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from hybrid.http.request import Request
-from hybrid.http.status import has_no_content, phrase
+from hybrid.http.status import phrase
 from hybrid.settings import Settings
 
 Header = tuple[bytes, bytes] | tuple[str, str]
@@ -70,27 +70,30 @@ _NOT_IN_TRAILERS = frozenset(
     b" transfer-encoding upgrade vary www-authenticate".split()
 )
 
-_LINES: dict[Header, bytes] = {}
-"""Whole header lines already checked, by (name, value) as applications give them: most repeat for ever."""
-_LENGTHS: dict[Header, int] = {}
-"""The same for Content-Length: to what it comes."""
+_LINES: dict[Header, bytes | int] = {}
+"""Header lines already checked, by (name, value) as applications give them: most repeat for ever. For Content-Length
+the number that it comes to."""
 _NAMES: dict[bytes, int] = {}
-_CODES: dict[int | str, int] = {}
-"""Status as applications give it -> its code, checked."""
+CODES: dict[int | str, int] = {}
+"""Status as applications give it -> its code, checked. Read it directly on the hot path; `status_code()` on a miss."""
 _MOST = 1024
+_LONGEST = 256
+_WITHOUT_CONTENT = frozenset({204, 205, 304})
 
 
 class Prefixes:
     """Status line, Date and Server, rendered once a second instead of once a response."""
 
-    __slots__ = ("_by_status", "_common", "_extra", "_server", "_with_date")
+    __slots__ = ("_common", "_date", "_extra", "_server", "_with_date", "rendered")
 
     def __init__(self, *, server: bytes | None = b"hybrid", date: bool = True, extra: bytes = b"") -> None:
         """`extra` are header lines for every response, each ended."""
         self._server = b"server: " + server + b"\r\n" if server else b""
         self._extra = extra
         self._with_date = date
-        self._by_status: dict[int | str, bytes] = {}
+        self._date = b""
+        self.rendered: dict[int | str, bytes] = {}
+        """By status, what `of()` gave since the last second began."""
         self._common = b""
         self.refresh(None)
 
@@ -107,33 +110,32 @@ class Prefixes:
 
     def refresh(self, epoch_s: float | None) -> None:
         """Render the Date anew. Call about once a second with the wall clock; None means now."""
-        date = b"date: " + formatdate(epoch_s, usegmt=True).encode() + b"\r\n" if self._with_date else b""
-        common = date + self._server + self._extra
+        self._date = b"date: " + formatdate(epoch_s, usegmt=True).encode() + b"\r\n" if self._with_date else b""
+        common = self._date + self._server + self._extra
         if common != self._common:
             self._common = common
-            self._by_status = {}
+            self.rendered = {}
 
     def of(self, status: int | str) -> bytes:
         """ "HTTP/1.1 200 OK" and the two fields, each line ended."""
         try:
-            return self._by_status[status]
+            return self.rendered[status]
         except KeyError:
             prefix = status_line(status) + self._common
-            if len(self._by_status) < 256:
-                self._by_status[status] = prefix
+            if len(self.rendered) < 256:
+                self.rendered[status] = prefix
             return prefix
 
-    def without(self, status: int | str, *, date: bool, server: bool) -> bytes:
-        """The same, less what the application gives itself."""
-        common = self._common
-        date_line, _, _ = common.partition(b"\r\n")
-        parts = [status_line(status)]
-        if not date and self._with_date:
-            parts.append(date_line + b"\r\n")
-        if not server:
-            parts.append(self._server)
-        parts.append(self._extra)
-        return b"".join(parts)
+    def yielding(self, prefix: bytes, field: int) -> bytes:
+        """What `of()` gave, less the Date or Server field if the application gives that itself.
+
+        `field` is the meaning of a header of the application's, see `header_line()`.
+        """
+        if field == _Special.DATE:
+            return prefix.replace(b"\r\n" + self._date, b"\r\n", 1)
+        if field == _Special.SERVER:
+            return prefix.replace(b"\r\n" + self._server, b"\r\n", 1)
+        return prefix
 
 
 def status_line(status: int | str) -> bytes:
@@ -155,8 +157,8 @@ def status_code(status: int | str) -> int:
             f"malformed status {str(status)[:80]!r}; expected a number from 200 to 999 (ASGI)"
             ' or text such as "200 OK" (WSGI)'
         )
-    if len(_CODES) < _MOST:
-        _CODES[status] = code
+    if len(CODES) < _MOST:
+        CODES[status] = code
     return code
 
 
@@ -236,7 +238,7 @@ class Response:
         """
         if self.head_sent:
             raise ResponseError("the response has already started")
-        code = _CODES.get(status) or status_code(status)
+        code = CODES.get(status) or status_code(status)
         if code < 200:
             raise ResponseError(f"status {code} is interim, and a response must end with a final one (200 or above)")
         self._status = status
@@ -253,13 +255,14 @@ class Response:
         if not more and not self.head_sent:
             # The whole content at once, which is most responses.
             size = len(data)
-            before = self._render(size, more=False)
+            lines = self._lines(size, more=False)
             if self._remaining == size and self.has_body:
                 self._remaining = 0
                 self.is_complete = True
                 self.bytes_sent = size
-                return before + data
-            before, data, after = self._frame(before, data, more=False)
+                lines.append(data)
+                return b"".join(lines)
+            before, data, after = self._frame(b"".join(lines), data, more=False)
         else:
             before, data, after = self.frame(data, more=more)
         if not before and not after:
@@ -273,7 +276,7 @@ class Response:
         content than Content-Length says (what is within it is not sent either; the connection must be closed).
         """
         if not self.head_sent:
-            before = self._render(len(data), more=more)
+            before = b"".join(self._lines(len(data), more=more))
         elif self.is_complete:
             raise ResponseError("the response has already ended")
         else:
@@ -314,7 +317,7 @@ class Response:
         """
         if self.head_sent:
             raise ResponseError("the response has already started")
-        before = self._render(size, more=False)
+        before = b"".join(self._lines(size, more=False))
         self.is_complete = True
         if not self.has_body:
             return before, 0
@@ -350,69 +353,26 @@ class Response:
         self.is_complete = True
         return b"".join((b"0\r\n", *lines, b"\r\n"))
 
-    def _render(self, size: int, *, more: bool) -> bytes:
-        """The head. Decides the framing of the content: RFC 9112 section 6.3."""
+    def _lines(self, size: int, *, more: bool) -> list[bytes]:
+        """The head, to be joined. Decides the framing of the content: RFC 9112 section 6.3."""
         request = self._request
-        code = self.status
-        lines = [b""]
+        status = self._status
+        lines = [self._prefixes.rendered.get(status) or self._prefixes.of(status)]
         length = -1
-        date = server = False
         get = _LINES.get
         for header in self._headers:
             try:
                 line = get(header)
-                known = _LENGTHS.get(header) if line is None else None
             except TypeError:  # a list, which ASGI allows, has no hash
-                line = known = None
-            if line is None:
-                if known is not None and (length < 0 or length == known):
-                    length = known
-                    continue
-                try:
-                    name, value = header
-                except (TypeError, ValueError):
-                    raise ResponseError(f"header {header!r:.80} is not a pair of name and value") from None
-                line, meaning = header_line(name, value)
-                if meaning:
-                    match meaning:
-                        case _Special.CONTENT_LENGTH:
-                            length = _length_of(line, length)
-                            if len(_LENGTHS) >= _MOST:
-                                _LENGTHS.clear()
-                            _LENGTHS[(header[0], header[1])] = length  # type: ignore[index]  # both bytes or both str
-                            continue
-                        case _Special.TRANSFER_ENCODING | _Special.HOP:
-                            continue  # framing and persistence are the server's
-                        case _Special.CONNECTION:
-                            options = {option.strip() for option in line[11:].lower().split(b",")}
-                            if b"close" in options:
-                                self.keep_alive = False
-                            if b"upgrade" in options:  # goes with the Upgrade field of a 426
-                                lines.append(b"connection: upgrade\r\n")
-                            continue
-                        case _Special.DATE:
-                            date = True
-                        case _Special.SERVER:
-                            server = True
-                elif len(line) <= 256:
-                    if len(_LINES) >= _MOST:
-                        _LINES.clear()  # full of values that never come back: begin anew
-                    _LINES[(header[0], header[1])] = line  # type: ignore[index]  # both bytes or both str
-            lines.append(line)
-        prefixes = self._prefixes
-        lines[0] = (
-            prefixes.without(self._status, date=date, server=server) if date or server else prefixes.of(self._status)
-        )
-
-        if code == 205:  # must not have content, yet is framed like one that has: RFC 9110 section 15.3.6
-            self.has_body = False
-            lines.append(b"content-length: 0\r\n")
-        elif has_no_content(code) or request.method == "HEAD":
-            self.has_body = False
-            if length >= 0 and code != 204:
-                lines.append(b"content-length: %d\r\n" % length)
-            elif request.method == "HEAD" and not has_no_content(code) and not more and size:
-                lines.append(b"content-length: %d\r\n" % size)
+                line = None
+            if type(line) is bytes:
+                lines.append(line)
+            elif type(line) is int and (length < 0 or length == line):
+                length = line
+            else:
+                length = self._unknown(header, lines, length)
+        if self.status in _WITHOUT_CONTENT or request.method == "HEAD":
+            lines.append(self._no_content(size, length, more=more))
         else:
             if length < 0 and not more:
                 length = size
@@ -430,7 +390,51 @@ class Response:
             lines.append(b"connection: keep-alive\r\n")
         lines.append(b"\r\n")
         self.head_sent = True
-        return b"".join(lines)
+        return lines
+
+    def _unknown(self, header: Header, lines: list[bytes], length: int) -> int:
+        """Check a header that is not remembered, and add to the lines what it comes to.
+
+        Returns the content's length if a header has said it by now, else -1.
+        """
+        try:
+            name, value = header
+        except (TypeError, ValueError):
+            raise ResponseError(f"header {header!r:.80} is not a pair of name and value") from None
+        line, meaning = header_line(name, value)
+        known: bytes | int = line
+        match meaning:
+            case _Special.CONTENT_LENGTH:
+                known = length = _length_of(line, length)
+            case _Special.TRANSFER_ENCODING | _Special.HOP:
+                return length  # framing and persistence are the server's
+            case _Special.CONNECTION:
+                options = {option.strip() for option in line[11:].lower().split(b",")}
+                if b"close" in options:
+                    self.keep_alive = False
+                if b"upgrade" in options:  # goes with the Upgrade field of a 426
+                    lines.append(b"connection: upgrade\r\n")
+                return length
+            case _Special.DATE | _Special.SERVER:
+                lines[0] = self._prefixes.yielding(lines[0], meaning)
+        if meaning <= _Special.CONTENT_LENGTH and len(line) <= _LONGEST:
+            if len(_LINES) >= _MOST:
+                _LINES.clear()  # full of values that never come back: begin anew
+            _LINES[(name, value)] = known  # type: ignore[index]  # both bytes or both str
+        if known is line:
+            lines.append(line)
+        return length
+
+    def _no_content(self, size: int, length: int, *, more: bool) -> bytes:
+        """The framing of a response that ends with its head: at most the length that its content would have."""
+        self.has_body = False
+        if self.status == 205:  # must not have content, yet is framed like one that has: RFC 9110 section 15.3.6
+            return b"content-length: 0\r\n"
+        if length >= 0 and self.status != 204:
+            return b"content-length: %d\r\n" % length
+        if size and not more and self.status not in _WITHOUT_CONTENT:
+            return b"content-length: %d\r\n" % size
+        return b""
 
 
 def wants_trailers(request: Request) -> bool:

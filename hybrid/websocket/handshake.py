@@ -101,7 +101,7 @@ def acceptance(
 ) -> bytes:
     """The 101 response. Raises ResponseError for headers or a subprotocol that the application may not choose."""
     lines = [
-        b"",
+        prefixes.of(101),
         b"upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ",
         opening.accept,
         b"\r\n",
@@ -114,17 +114,14 @@ def acceptance(
         lines.append(b"sec-websocket-protocol: %b\r\n" % subprotocol.encode("ascii"))
     if opening.compression is not None:
         lines.append(b"sec-websocket-extensions: %b\r\n" % opening.compression.answer)
-    has_date = has_server = False
     for name, value in headers:
-        line, _ = header_line(name, value)
+        line, meaning = header_line(name, value)
         lower = line[: line.index(b":")].lower()
         if lower in _OURS:
             continue
         if lower.startswith(b"sec-websocket-"):
             raise ResponseError(f"header {name!r} is the server's; a subprotocol is chosen with `subprotocol`")
-        has_date = has_date or lower == b"date"
-        has_server = has_server or lower == b"server"
+        lines[0] = prefixes.yielding(lines[0], meaning)
         lines.append(line)
-    lines[0] = prefixes.without(101, date=has_date, server=has_server) if has_date or has_server else prefixes.of(101)
     lines.append(b"\r\n")
     return b"".join(lines)
