@@ -483,8 +483,33 @@ class Settings:
         65536,
         kinds.SIZE,
         "Limits",
-        "Bytes of a body that are read before the application is called.",
+        "Bytes of a body that are kept in memory, or, where it is not spooled, read before the application is called.",
         own=True,
+    )
+    spool_bodies: str = setting(
+        "auto",
+        kinds.choice("auto", "on", "off"),
+        "Limits",
+        "Call a WSGI application when the body is whole, of which a file without a name has what --body-buffer has not."
+        " So a client that is slow to send holds up nobody. `auto`: except with gevent, where it holds up nobody anyway,"
+        " and where the client waits for 100 Continue, which then the application's reading sends. `off`: the"
+        " application reads the body as it comes.",
+        own=True,
+    )
+    spool_limit: int = setting(
+        1 << 30,
+        kinds.SIZE,
+        "Limits",
+        "Bytes on disk that the spooled bodies of one worker may take; a body beyond is read as it comes.",
+        own=True,
+        shown_default="1 GiB",
+    )
+    tmp_upload_dir: str = setting(
+        "",
+        kinds.PATH,
+        "Limits",
+        "Folder of the spooled bodies.",
+        shown_default="that of TMPDIR, else /tmp",
     )
 
     # -- Proxies -------------------------------------------------------------------------------
@@ -746,6 +771,14 @@ class Settings:
     dogstatsd_tags: str = setting(
         "", kinds.COMMA_TEXT, "Logging", "Tags for metrics, in DogStatsD's form: `key:value,key:value`."
     )
+    enable_backlog_metric: bool = setting(
+        False,
+        kinds.FLAG,
+        "Logging",
+        "Send how many connections wait for accept, once a second, as the metric `gunicorn.backlog` (TCP on Linux; not"
+        " with --reuse-port, where the waiting is in sockets of the workers).",
+        flags=("--enable-backlog-metric/--no-backlog-metric",),
+    )
 
     # -- Process -------------------------------------------------------------------------------
     pidfile: str = setting(
@@ -770,14 +803,6 @@ class Settings:
     umask: int = setting(0, kinds.MODE, "Process", "File mode mask, also for a unix socket.", flags=("-m", "--umask"))
     proc_name: str = setting(
         "", kinds.TEXT, "Process", "Base of the process titles (needs setproctitle).", flags=("-n", "--name")
-    )
-    enable_backlog_metric: bool = setting(
-        False,
-        kinds.FLAG,
-        "Logging",
-        "Send how many connections wait for accept, once a second, as the metric `gunicorn.backlog` (TCP on Linux; not"
-        " with --reuse-port, where the waiting is in sockets of the workers).",
-        flags=("--enable-backlog-metric/--no-backlog-metric",),
     )
     daemon: bool = setting(False, kinds.FLAG, "Process", "Run in the background.", flags=("-D", "--daemon/--no-daemon"))
     enable_stdio_inheritance: bool = setting(

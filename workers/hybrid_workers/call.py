@@ -85,13 +85,20 @@ class Call:
         first = connection.content
         connection.content = []
         content = first[0] if len(first) == 1 else b"".join(first)
-        if connection.is_read:
-            self.environ["wsgi.input"] = Input(content)
-        else:
+        pull = None
+        if not connection.is_read:
+            pull = connection.pull
             self.exchange.source = connection
             self.waited_before = connection.waited(0.0)
             self.owes_continue = self.request.expects_continue
-            self.environ["wsgi.input"] = Input(content, connection.pull)
+            if self.owes_continue and self._service.spooling.is_on:
+                connection.held_by = self._service.spooling
+        spool = connection.spool
+        if spool is None:
+            self.environ["wsgi.input"] = Input(content, pull)
+        else:
+            connection.spool = None
+            self.environ["wsgi.input"] = spool.input(content, pull)
 
     def run(self) -> Outcome:
         """Go on. Never raises: what the application raises is logged, and answered where it still can be."""

@@ -26,6 +26,7 @@ from hybrid.http.overload import Verdict
 from hybrid.http.peer import Peer
 from hybrid.http.proxies import introduce
 from hybrid.http.request import Request
+from hybrid.http1.interim import CONTINUE
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import refusal
 from hybrid.http1.response import Response
@@ -390,8 +391,18 @@ class Reactor:
         connection.start_body()
         if connection.receiver.buffer:
             self._collect_body(connection, b"")
-        elif request.expects_continue:
+        elif not request.expects_continue:
+            connection.wait_for_body(self._now)
+        elif not self._service.spooling.asks_first:
             self._start(connection)  # nothing comes before the application has asked for it
+        else:
+            self._ask_for_body(connection)
+
+    def _ask_for_body(self, connection: Connection) -> None:
+        try:
+            connection.write(CONTINUE)
+        except ClientGone:
+            self._drop(connection)
         else:
             connection.wait_for_body(self._now)
 
@@ -411,11 +422,14 @@ class Reactor:
     def _collect_body(self, connection: Connection, data: bytes) -> None:
         try:
             connection.take_content(data)
+            has_enough = connection.is_read or (
+                connection.content_size >= service.body_buffer and not service.spooling.take(connection)
+            )
         except ProtocolError as error:
             self._refuse(connection, error)
             return
         connection.wait_for_body(self._now)
-        if connection.is_read or connection.content_size >= self._service.body_buffer:
+        if has_enough:
             self._start(connection)
 
     def _start(self, connection: Connection) -> None:

@@ -25,6 +25,7 @@ from hybrid.wsgi import App, Environs, ErrorsStream
 from hybrid_workers.admission import Admissions
 from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.shedding import Shedder
+from hybrid_workers.spool import Spooling
 
 if TYPE_CHECKING:
     from hybrid_workers.call import Call
@@ -36,7 +37,8 @@ _NEVER: Final = 1 << 62
 class WsgiService:
     """One per worker. Everything here is set before the first connection, except `keeps_alive`."""
 
-    def __init__(self, context: WorkerContext, *, is_multithread: bool) -> None:
+    def __init__(self, context: WorkerContext, *, is_multithread: bool, spools_bodies: bool = True) -> None:
+        """`spools_bodies`: what `--spool-bodies auto` means."""
         settings = context.settings
         self.context = context
         self.log: logging.Logger = context.log
@@ -58,6 +60,7 @@ class WsgiService:
         )
         self.access = open_access_log(settings.accesslog, settings.access_log_format)
         self.body_buffer = settings.body_buffer or 1
+        self.spooling = Spooling(settings, context.log, by_default=spools_bodies)
         self.sends_files = settings.sendfile and context.tls is None
         self.keeps_alive = self.deadlines.keepalive > 0
         """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""
