@@ -30,6 +30,7 @@ class ArbiterProcess:
         environ: dict[str, str] | None = None,
         listen: bool = True,
         activate: str = "",
+        pass_fds: tuple[int, ...] = (),
         **settings: object,
     ) -> None:
         self.folder = folder
@@ -37,12 +38,12 @@ class ArbiterProcess:
         self._looked = 0
         values: dict[str, object] = {"app": "stub", "worker_class": worker_class, "graceful_timeout": 10.0, **settings}
         self.listener = socket.create_server(("127.0.0.1", 0)) if listen else None
-        pass_fds: tuple[int, ...] = ()
+        if activate:
+            prefix = (sys.executable, "-c", activate)
         if self.listener is not None:
             values.setdefault("bind", [f"fd://{self.listener.fileno()}"])
-            pass_fds = (self.listener.fileno(),)
-            if activate:
-                prefix = (sys.executable, "-c", activate, str(self.listener.fileno()))
+            pass_fds = (*pass_fds, self.listener.fileno())
+            prefix = (*prefix, str(self.listener.fileno())) if activate else prefix
         self.process = subprocess.Popen(
             [*prefix, sys.executable, str(HERE / "driver.py"), json.dumps(values)],
             cwd=folder,
