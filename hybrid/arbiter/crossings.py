@@ -11,9 +11,11 @@ queues of pools that it brings; they go on with the routes that they have.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from hybrid.arbiter.live_routes import RouteKeeper
 from hybrid.arbiter.releases import Release
 from hybrid.arbiter.state import NEVER, Stage, State
 from hybrid.contract.pool_page import MOST_POOLS
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from hybrid.contract.pool_page import PoolPage
     from hybrid.contract.queue import Queue
     from hybrid.contract.traffic import TrafficPage, TrafficRow
-    from hybrid.routing import Route
+    from hybrid.routing.live import LiveRoutes
 
 _RELIEVING = ("auto", "sync", "gthread")
 """Worker classes with connections that a busy worker cannot get to."""
@@ -34,9 +36,11 @@ _RELIEVING = ("auto", "sync", "gthread")
 class Crossings:
     """One per arbiter. Costs nothing until `adopt` is given a release that needs it."""
 
-    def __init__(self, log: logging.Logger, slots: int) -> None:
-        self._log = log
+    def __init__(self, log: logging.Logger, slots: int, say: Callable[[str], None]) -> None:
+        """`slots` is the number of rows that a worker may have; `say` logs a line for those who follow the log."""
         self._slots = slots
+        self._say = say
+        self.routes = RouteKeeper(log)
         self._queues: dict[str, Queue] = {}
         self._page: PoolPage | None = None
         self.traffic: TrafficPage | None = None
@@ -47,7 +51,10 @@ class Crossings:
         self._published: object = None
 
     def adopt(self, release: Release) -> None:
-        """Make what this release's workers need. Raises SettingsError when there are too many pools."""
+        """Make what this release's workers need.
+
+        Raises SettingsError when there are too many pools, or the file of --routes-state cannot be used.
+        """
         if not _needs(release):
             return
         from hybrid.contract.pool_page import PoolPage
@@ -59,6 +66,8 @@ class Crossings:
                 f"setting pools: with {', '.join(fresh)} there would be more than {MOST_POOLS} names of pools since"
                 " this arbiter was started; restart it, or use earlier names"
             )
+        if not release.is_single:
+            self.routes.load(_state_path(release.settings))
         self._page = self._page or PoolPage()
         for name in fresh:
             self._queues[name] = Queue(release.settings.handoff_queue)
@@ -103,20 +112,36 @@ class Crossings:
         good = max((pool.good for pool in state.pools.values()), default=NEVER)
         serving = [release for release in releases if release.generation <= max(good, 0)]
         if serving:
-            self._release = max(serving, key=lambda release: release.generation)
-            self.publish()
+            self._enforce(max(serving, key=lambda release: release.generation))
 
     @property
-    def routes(self) -> tuple[Route, ...]:
-        """Those in force."""
-        return self._release.routes if self._release is not None else ()
+    def version(self) -> int:
+        """Of the routes that workers use."""
+        return self._page.version if self._page is not None else 0
 
-    def publish(self) -> None:
+    def change(self, change: Callable[[LiveRoutes], LiveRoutes]) -> str:
+        """Change the routes for all workers at once; what was done, as a line. Raises SettingsError."""
+
+        def in_force(text: str) -> None:
+            self._publish()
+            self._say(text)
+
+        return self.routes.apply(change, in_force)
+
+    def _enforce(self, release: Release) -> None:
+        if release is not self._release:
+            self._release = release
+            if not release.is_single or self.routes.live is not None:
+                pools = [name for name, site in release.sites.items() if site.accepts]
+                self.routes.configure(release.routes, pools, _state_path(release.settings))
+        self._publish()
+
+    def _publish(self) -> None:
         """Have all workers use the routes in force, if they do not yet."""
         release = self._release
         if release is None or self._page is None:
             return
-        now = (release.generation, self.routes, *self._websocket.values())
+        now = (release.generation, self.routes.current, *self._websocket.values())
         if now == self._published or (self._published is None and release.is_single):
             return
         from hybrid.routing.in_force import PoolFacts, to_text
@@ -128,7 +153,7 @@ class Crossings:
             if site.accepts and name in self._queues
         }
         self._published = now
-        self._page.publish(to_text(self.routes, pools))
+        self._page.publish(to_text(self.routes.current, pools))
 
 
 def _needs(release: Release) -> bool:
@@ -137,3 +162,7 @@ def _needs(release: Release) -> bool:
 
 def _relieves(settings: Settings) -> bool:
     return settings.workers > 1 and settings.worker_class in _RELIEVING
+
+
+def _state_path(settings: Settings) -> str:
+    return os.path.abspath(settings.routes_state) if settings.routes_state else ""

@@ -20,6 +20,7 @@ from hybrid.arbiter import events as ev
 from hybrid.arbiter import records, reexec
 from hybrid.arbiter.backlog import BacklogMeter
 from hybrid.arbiter.children import Children, Outfit, RunWorker, exited
+from hybrid.arbiter.classes import WorkerClasses
 from hybrid.arbiter.control import ControlServer
 from hybrid.arbiter.crossings import Crossings
 from hybrid.arbiter.fdstore import FdStore, Passed, take_passed
@@ -102,10 +103,11 @@ class Arbiter:
         passed = Passed() if inheritance else take_passed(os.environ, os.getpid())
         self._listeners = Listeners(log, self._pause, inheritance, passed)
         self._fdstore = FdStore(self._notifier, os.environ, passed.stored)
-        self._children = Children(run_worker, log, self._close_in_child, lambda slot: self._crossings.row(slot))
-        self._crossings = Crossings(log, self._children.scoreboard.rows)
+        self._children = Children(run_worker, log, self._close_in_child, lambda slot: self.crossings.row(slot))
+        self.crossings = Crossings(log, self._children.scoreboard.rows, self._say)
         self._hooks = ServerHooks(log)
         self._backlog = BacklogMeter(log)
+        self._classes = WorkerClasses(log)
         self._counted = 0
         self._is_daemon = False
         self._releases: dict[int, Release] = {}
@@ -131,7 +133,7 @@ class Arbiter:
         self._hooks.starting(settings)
         listeners = self._listeners.open(settings)
         release = Release(0, settings, listeners, sites, routes)
-        self._crossings.adopt(release)
+        self.crossings.adopt(release)
         self._adopt(release)
         self._hooks.ready(listeners.values())
         is_path = settings.control_socket not in ("", OFF)
@@ -179,13 +181,16 @@ class Arbiter:
             uptime_s=round(time.monotonic() - self._started, 3),
             app=", ".join(dict.fromkeys(site.settings.app for site in newest.sites.values())) if newest else "",
             listeners=[listener.address for listener in newest.listeners.values()] if newest else [],
+            routes=[str(route) for route in self.crossings.routes.current],
+            sites={name: site.settings for name, site in newest.sites.items()} if newest else {},
         )
 
     def _step(self, event: ev.Event) -> None:
         if isinstance(event, ev.Ready) and (child := self.state.child_of(event.pid)) is not None:
-            self._crossings.heard(child.pool, serves_websocket=event.serves_websocket)
+            self.crossings.heard(child.pool, serves_websocket=event.serves_websocket)
+            self._classes.ready(self._releases.get(child.generation), child, event.detail)
         self.state, actions = decide(self.state, event, time.monotonic())
-        self._crossings.observe(self.state, self._releases.values())
+        self.crossings.observe(self.state, self._releases.values())
         for action in actions:
             self._perform(action)
         if self._predecessor is not None and self._is_whole:
@@ -313,7 +318,7 @@ class Arbiter:
         except SettingsError as error:
             self._pending.append(ev.SpawnFailed(order.slot, str(error)))
             return
-        crossing = self._crossings.crossing(release, order.pool, order.slot)
+        crossing = self.crossings.crossing(release, order.pool, order.slot)
         size = self.state.pools[order.pool].size
         event = self._children.spawn(order, Outfit(site, listeners, size, objects, crossing))
         if event is None:
@@ -400,7 +405,7 @@ class Arbiter:
             sites, routes = sites_of(settings, self._start_dir)
             listeners = self._listeners.open(settings, tries=1)
             release = Release(generation, settings, listeners, sites, routes)
-            self._crossings.adopt(release)
+            self.crossings.adopt(release)
             self._write_pidfile(settings)
             open_logs(settings)
             self._hooks.reloading(settings, listeners.values())
@@ -421,11 +426,7 @@ class Arbiter:
         if before is None or before.listeners.keys() != release.listeners.keys():
             addresses = ",".join(listener.address for listener in release.listeners.values())
             self._log.info("Listening at: %s (%d)", addresses, os.getpid())
-        for name, site in release.sites.items():
-            old = before.sites.get(name) if before is not None else None
-            if old is None or old.settings.worker_class != site.settings.worker_class:
-                suffix = "" if len(release.sites) == 1 else f" pool={name} app={site.settings.app}"
-                self._log.info("Using worker: %s%s", site.settings.worker_class, suffix)
+        self._classes.adopt(release)
         self._fdstore.keep(self._listeners.sockets_to_store())
 
     def _discard(self, generation: int) -> None:

@@ -6,20 +6,25 @@ arbiter's log meanwhile: what is told them as progress is what the log says.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
+from hybrid.arbiter import route_commands
 from hybrid.arbiter.control import Session
+from hybrid.arbiter.crossings import Crossings
 from hybrid.arbiter.state import Phase, State
+from hybrid.errors import SettingsError
 
 
 class Arbiter(Protocol):
     """What this module needs of it."""
 
     state: State
+    crossings: Crossings
 
     def submit(self, event: ev.Event) -> None:
         """Decide about this event when those before it are done."""
@@ -69,6 +74,7 @@ class Operator:
             "scale": self._scale,
             "stop": self._stop,
             "upgrade": self._upgrade,
+            **dict.fromkeys(route_commands.COMMANDS, self._routes),
         }
 
     def _status(self, session: Session, request: dict[str, Any]) -> None:
@@ -92,6 +98,14 @@ class Operator:
         else:
             session.finish(ok=True, text=f"Pool {pool}: {pools[pool].size} -> {size} workers")
             self.arbiter.submit(ev.Resize(pool, to=size))
+
+    def _routes(self, session: Session, request: dict[str, Any]) -> None:
+        try:
+            text, facts = route_commands.answer(self.arbiter.crossings, request, time.time())
+        except SettingsError as error:
+            session.finish(ok=False, text=str(error))
+            return
+        session.finish(ok=True, text=text, **facts)
 
     def _stop(self, session: Session, request: dict[str, Any]) -> None:
         if request.get("wait"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 
 from hybrid.arbiter.state import NEVER, Child, Phase, Pool, Stage, State
 from hybrid.contract.scoreboard import InFlight
+from hybrid.settings import Settings
 
 _REQUESTS_SHOWN = 16
 
@@ -32,15 +34,16 @@ def describe(
     now: float,
     *,
     deaths: Sequence[Mapping[str, object]] = (),
+    sites: Mapping[str, Settings] = MappingProxyType({}),
     **facts: object,
 ) -> dict[str, object]:
-    """The whole of it; `counters` by pid, `facts` are the shell's own (pid, version, addresses)."""
+    """The whole of it; `counters` by pid, `sites` are the pools' settings by name, `facts` are the shell's own."""
     return {
         **facts,
         "phase": state.phase.name.lower(),
         "generation": max((pool.good for pool in state.pools.values()), default=NEVER),
         "reloading": None if state.trial == NEVER else state.trial,
-        "pools": [_pool(state, pool, now) for pool in state.pools.values()],
+        "pools": [_pool(state, pool, sites.get(pool.name), now) for pool in state.pools.values()],
         "workers": [
             _worker(child, counters.get(child.pid), now) for _, child in sorted(state.children.items()) if child.pid
         ],
@@ -48,11 +51,13 @@ def describe(
     }
 
 
-def _pool(state: State, pool: Pool, now: float) -> dict[str, object]:
+def _pool(state: State, pool: Pool, settings: Settings | None, now: float) -> dict[str, object]:
     children = state.of_pool(pool.name)
     ready = sum(child.stage is Stage.READY for child in children)
     return {
         "name": pool.name,
+        "app": settings.app if settings is not None else "",
+        "worker_class": settings.worker_class if settings is not None else "",
         "size": pool.size,
         "ready": ready,
         "booting": sum(child.stage in (Stage.SPAWNING, Stage.BOOTING) for child in children),

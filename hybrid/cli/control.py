@@ -18,7 +18,7 @@ from hybrid.errors import HybridError
 F = TypeVar("F", bound=Callable[..., int])
 
 
-def _finding(function: F) -> F:
+def finding(function: F) -> F:
     """The options that say which arbiter is meant."""
     function = click.option("--control-socket", default="", metavar="PATH", help="The server's --control-socket.")(
         function
@@ -31,7 +31,7 @@ def _finding(function: F) -> F:
 
 _WAIT = click.option("--wait", is_flag=True, help="Return when it has ended, showing how it goes.")
 _TIMEOUT = click.option("--timeout", type=float, default=None, metavar="SECONDS", help="With --wait: how long at most.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def ask(client: Client, request: dict[str, object], timeout_s: float | None = None) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def _report(control_socket: str, pid: str) -> dict[str, Any]:
 
 
 @click.command("status", help="Show how a running server is.", add_help_option=False)
-@_finding
-@_JSON
+@finding
+@JSON
 def status(control_socket: str, pid: str, as_json: bool) -> int:
     report = _report(control_socket, pid)
     click.echo(json.dumps(report, indent=2) if as_json else status_text(report))
@@ -67,8 +67,8 @@ def status(control_socket: str, pid: str, as_json: bool) -> int:
 
 
 @click.command("workers", help="Show each worker of a running server, and what it is doing.", add_help_option=False)
-@_finding
-@_JSON
+@finding
+@JSON
 def workers(control_socket: str, pid: str, as_json: bool) -> int:
     found = _report(control_socket, pid)["workers"]
     click.echo(json.dumps(found, indent=2) if as_json else workers_text(found))
@@ -81,7 +81,7 @@ def workers(control_socket: str, pid: str, as_json: bool) -> int:
     " nothing changes, and with --wait the reason is printed and the exit code is 1.",
     add_help_option=False,
 )
-@_finding
+@finding
 @_WAIT
 @_TIMEOUT
 def reload(control_socket: str, pid: str, wait: bool, timeout: float | None) -> int:
@@ -89,7 +89,7 @@ def reload(control_socket: str, pid: str, wait: bool, timeout: float | None) -> 
 
 
 @click.command("scale", help="Change the number of workers of a pool.", add_help_option=False)
-@_finding
+@finding
 @click.argument("pool")
 @click.argument("size", type=click.IntRange(1))
 def scale(control_socket: str, pid: str, pool: str, size: int) -> int:
@@ -97,7 +97,7 @@ def scale(control_socket: str, pid: str, pool: str, size: int) -> int:
 
 
 @click.command("stop", help="Stop a running server; requests under way are finished.", add_help_option=False)
-@_finding
+@finding
 @_WAIT
 @_TIMEOUT
 @click.option("--quick", is_flag=True, help="Drop requests under way.")
@@ -124,7 +124,7 @@ def stop(control_socket: str, pid: str, wait: bool, timeout: float | None, quick
     " one are ready. If they never are, the old one serves on.",
     add_help_option=False,
 )
-@_finding
+@finding
 @_WAIT
 @_TIMEOUT
 def upgrade(control_socket: str, pid: str, wait: bool, timeout: float | None) -> int:

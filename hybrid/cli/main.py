@@ -23,6 +23,10 @@ COMMANDS = {
     "workers": ("hybrid.cli.control:workers", "Show each worker of a running server, and what it is doing."),
     "reload": ("hybrid.cli.control:reload", "Have a running server load settings and application anew."),
     "scale": ("hybrid.cli.control:scale", "Change the number of workers of a running server."),
+    "route": ("hybrid.cli.routes:route", "Change a route of a running server, for all workers at once."),
+    "routes": ("hybrid.cli.routes:routes", "Show the routes of a running server, as lines for hybrid.toml."),
+    "promote": ("hybrid.cli.routes:promote", "Give all requests of a route to one pool."),
+    "rollback": ("hybrid.cli.routes:rollback", "Take the last change of a running server's routes back."),
     "upgrade": ("hybrid.cli.control:upgrade", "Replace a running server by a newly started one, on the same sockets."),
     "stop": ("hybrid.cli.control:stop", "Stop a running server."),
 }

@@ -21,6 +21,7 @@ def status_text(report: Mapping[str, Any]) -> str:
         if pool["next_spawn_in_s"]:
             line += f", next start in {duration(pool['next_spawn_in_s'])}"
         lines.append(line)
+    lines += [f"route {route}" for route in report.get("routes", ())]
     for death in report["deaths"][-5:]:
         lines.append(f"died {duration(death['ago_s'])} ago: {death['text']}")
     return "\n".join(lines)
