@@ -64,6 +64,10 @@ class Histogram:
                 return upper_bound(min(index, BUCKETS - 2))
         return upper_bound(BUCKETS - 2)
 
+    def above(self, seconds: float) -> int:
+        """How many took longer: those in buckets that begin above it."""
+        return sum(self.counts[bucket_of(seconds) + 1 :])
+
     def since(self, earlier: Histogram) -> Histogram:
         """What was counted after `earlier` was taken. A row that was reset in between counts from zero."""
         grown = [now - then for now, then in zip(self.counts, earlier.counts, strict=True)]

@@ -6,9 +6,10 @@ A limit is an amount (`2%`, `0.5s`) or a comparison with the other pool (`1.5x`)
 sampled as they are, ever growing; what happened in the window is the difference of two samples, so that a reader who
 comes late or misses some loses nothing.
 
-Nothing trips on a handful of requests: with few of them a single failure is a high rate. An error rate must be over its
-limit beyond what chance allows at that number of requests (about two standard deviations), and a comparison needs
-enough requests on both sides. Errors that the replaced pool has in the same measure are no reason to go back to it.
+Nothing trips on a handful of requests: with few of them a single failure is a high rate, and a single slow one the p95.
+So a limit must be passed by more than chance would make of it at that number of requests, once in ten thousand
+windows; a comparison needs enough requests on both sides, and takes the chance on the other side into account too.
+Errors that the replaced pool has in the same measure are no reason to go back to it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from hybrid.errors import SettingsError
 from hybrid.contract.histogram import Histogram
+from hybrid.errors import SettingsError
 
 Unit: TypeAlias = Literal["%", "s", "x"]
 
 LEAST_REQUESTS = 20
 """Fewer requests in the window decide nothing."""
+
+_CHANCE = 1e-4
+_DEVIATIONS = 3.0
 
 _METRICS: dict[str, tuple[Unit, ...]] = {
     "error-rate": ("%", "x"),
@@ -173,22 +177,54 @@ def evaluate(limits: tuple[Limit, ...], new: Sample, old: Sample) -> Trip | None
 def _is_over(limit: Limit, new: Sample, old: Sample, found: float, other: float) -> bool:
     if limit.metric == "loop-lag":
         return found > limit.amount
-    if new.requests < LEAST_REQUESTS:
+    if new.requests < LEAST_REQUESTS or (limit.unit == "x" and old.requests < LEAST_REQUESTS):
         return False
     if limit.metric == "error-rate":
-        # A pool without requests of its own proves nothing in the other's favour or against it.
-        common = other if old.requests >= LEAST_REQUESTS else 0.0
-        if limit.unit == "x" and old.requests < LEAST_REQUESTS:
+        if limit.unit == "x":
+            return _has_more_errors(limit.amount, new, old)
+        if not is_beyond_chance(new.errors, new.requests, limit.amount):
             return False
-        most = max(common * limit.amount if limit.unit == "x" else limit.amount, common)
-        return found > most + 2 * _deviation(max(most, 1 / new.requests), new.requests)
-    if limit.unit == "s":
-        return found > limit.amount
-    return old.requests >= LEAST_REQUESTS and other > 0 and found > other * limit.amount
+        # A pool without requests of its own proves nothing in the other's favour or against it.
+        return old.requests < LEAST_REQUESTS or _has_more_errors(1.0, new, old)
+    return _is_slower(limit, new, old)
 
 
-def _deviation(rate: float, requests: int) -> float:
-    return math.sqrt(rate * (1 - min(rate, 1)) / requests)
+def _has_more_errors(times: float, new: Sample, old: Sample) -> bool:
+    """If the new pool's rate were so many times the other's, it would have this part of all errors, give or take."""
+    part = times * new.requests / (times * new.requests + old.requests)
+    return is_beyond_chance(new.errors, new.errors + old.errors, part)
+
+
+def _is_slower(limit: Limit, new: Sample, old: Sample) -> bool:
+    """More requests than the percentile allows took longer than the limit."""
+    part = 1 - float(limit.metric[1:]) / 100
+    most = limit.amount
+    if limit.unit == "x":
+        surely = part - _DEVIATIONS * math.sqrt(part * (1 - part) / old.requests)
+        most *= old.latency.percentile(100 * (1 - max(0.0, surely)))
+    return is_beyond_chance(new.latency.above(most), new.requests, part)
+
+
+def is_beyond_chance(count: int, of: int, rate: float) -> bool:
+    """Is it improbable that at this rate so many of so many happen? The upper tail of the binomial distribution."""
+    if count <= of * rate:
+        return False
+    if rate <= 0:
+        return True
+    log_term = (
+        math.lgamma(of + 1)
+        - math.lgamma(count + 1)
+        - math.lgamma(of - count + 1)
+        + count * math.log(rate)
+        + (of - count) * math.log1p(-rate)
+    )
+    term = tail = math.exp(log_term)
+    for number in range(count, of):
+        term *= (of - number) / (number + 1) * rate / (1 - rate)
+        tail += term
+        if tail >= _CHANCE or term < 1e-3 * tail:
+            break
+    return tail < _CHANCE
 
 
 def _value(metric: str, sample: Sample) -> float:

@@ -43,6 +43,13 @@ def test_what_is_off_the_scale_has_its_end_as_percentile() -> None:
     assert histogram.percentile(50) == upper_bound(BUCKETS - 2)
 
 
+def test_how_many_were_above() -> None:
+    histogram = Histogram()
+    for milliseconds in (1, 10, 100, 1000):
+        histogram.record(milliseconds / 1000)
+    assert [histogram.above(at) for at in (0.0005, 0.005, 0.1, 0.5, 2.0)] == [4, 3, 1, 1, 0]
+
+
 def test_difference_and_sum() -> None:
     first, second = Histogram(), Histogram()
     first.record(0.001)

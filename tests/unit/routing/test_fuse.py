@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from hybrid.errors import SettingsError
-from hybrid.routing.fuse import Fuse, Limit, Sample, evaluate, parse_fuse
 from hybrid.contract.histogram import Histogram
+from hybrid.errors import SettingsError
+from hybrid.routing.fuse import Fuse, Limit, Sample, evaluate, is_beyond_chance, parse_fuse
 
 LIMITS = parse_fuse("error-rate>2%,p95>1.5x,loop-lag>0.5s")
 
@@ -69,7 +69,7 @@ def test_verdict(new: Sample, old: Sample, metric: str | None) -> None:
 
 def test_error_rate_may_be_relative() -> None:
     limits = parse_fuse("error-rate>2x")
-    assert evaluate(limits, sample(1000, 60), sample(1000, 10)) is not None
+    assert evaluate(limits, sample(1000, 80), sample(1000, 10)) is not None
     assert evaluate(limits, sample(1000, 21), sample(1000, 10)) is None
     assert evaluate(limits, sample(1000, 60), sample(0)) is None
 
@@ -100,6 +100,58 @@ def test_regression_blows_it_within_the_window() -> None:
 
 def test_background_of_errors_below_the_limit_does_not() -> None:
     assert run(Fuse(LIMITS, window=30), 2000, regression_at=9999) is None
+
+
+@pytest.mark.parametrize(
+    ("count", "of", "rate", "is_beyond"),
+    [
+        (0, 100, 0.02, False),
+        (2, 100, 0.02, False),
+        (7, 100, 0.02, False),  # once in 250 times
+        (10, 100, 0.02, True),
+        (4, 20, 0.02, False),
+        (5, 20, 0.02, True),
+        (1, 20, 0.0, True),
+        (100, 100, 0.5, True),
+        (26_000, 1_000_000, 0.02, True),
+        (20_300, 1_000_000, 0.02, False),
+    ],
+)
+def test_chance(count: int, of: int, rate: float, is_beyond: bool) -> None:
+    assert is_beyond_chance(count, of, rate) is is_beyond
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_noise_does_not(seed: int) -> None:
+    """Half an hour of two pools that behave alike; the new one has a tenth of the requests, many are slow by chance."""
+    random_ = random.Random(seed)
+    fuse = Fuse(parse_fuse("error-rate>2%,error-rate>3x,p50>1.5x,p95>1.5x,p99>2x,p95>1s"), window=30)
+    rate, errors = random_.choice([2, 10, 40]), random_.choice([0.001, 0.01, 0.015])
+    new, old = [0, 0, Histogram()], [0, 0, Histogram()]
+    for now in range(1800):
+        for counts, times in ((new, 1), (old, 9)):
+            for _ in range(random_.randrange(rate * times // 5 + 2)):
+                counts[0] += 1
+                counts[1] += random_.random() < errors
+                counts[2].record(min(0.5, random_.lognormvariate(-4, 1)))
+        trip = fuse.observe(now, *(Sample(c[0], c[1], Histogram(list(c[2].counts))) for c in (new, old)))
+        assert trip is None, f"after {now} s: {trip}"
+
+
+def test_a_slower_pool_blows_it_within_the_window() -> None:
+    random_ = random.Random(1)
+    fuse = Fuse(parse_fuse("p95>1.5x"), window=30)
+    new, old = Histogram(), Histogram()
+    blown = None
+    for now in range(100):
+        for _ in range(45):
+            old.record(random_.lognormvariate(-4, 0.5))
+        for _ in range(5):
+            new.record(random_.lognormvariate(-4, 0.5) * (3 if now >= 50 else 1))
+        samples = [Sample(one.total, 0, Histogram(list(one.counts))) for one in (new, old)]
+        blown = blown or (fuse.observe(now, *samples) and now)
+    assert blown is not None
+    assert 50 <= blown <= 65
 
 
 def test_old_failures_leave_the_window() -> None:
