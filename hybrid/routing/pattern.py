@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
 from hybrid.errors import SettingsError
 
@@ -66,6 +67,12 @@ class Pattern:
         for part in _WILD.split(path):
             parts.append(b"[^/]*" if part == "*" else b".*" if _WILD.fullmatch(part) else re.escape(part.encode()))
         return b"".join(parts) + below
+
+    def may_match(self, method: str, path: str) -> bool:
+        """Could a request with this method and undecoded path be meant? Host and header fields are not looked at."""
+        if self.methods and method not in self.methods:
+            return False
+        return re.fullmatch(self.expression(), unquote_to_bytes(path), re.DOTALL) is not None
 
     def first_segment(self) -> bytes | None:
         """The first segment of every path that matches; None if that differs."""
