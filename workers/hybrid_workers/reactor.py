@@ -420,6 +420,7 @@ class Reactor:
             self._refuse(connection, ProtocolError(400, "the body ended early", "RFC 9112 section 8"))
 
     def _collect_body(self, connection: Connection, data: bytes) -> None:
+        service = self._service
         try:
             connection.take_content(data)
             has_enough = connection.is_read or (
