@@ -179,10 +179,16 @@ def _ready(state: State, event: Ready, now: float, actions: Actions) -> State:
         return state
     due = policy.recycle_at(child.slot, child.plan.lifetime_s, now)
     state = state.with_child(replace(child, stage=Stage.READY, since=now, beat=now, ready_at=now, recycle_at=due))
-    if not state.is_announced and state.phase is Phase.RUNNING:
+    if not state.is_announced and state.phase is Phase.RUNNING and _is_everywhere_ready(state):
         actions.append(Announce("READY=1"))
         state = replace(state, is_announced=True)
     return state
+
+
+def _is_everywhere_ready(state: State) -> bool:
+    """Can every request be served, whichever pool it is for?"""
+    ready = {child.pool for child in state.children.values() if child.stage is Stage.READY}
+    return all(pool.name in ready or pool.is_blocked for pool in state.pools.values())
 
 
 def _boot_failed(state: State, event: BootFailed, now: float, actions: Actions) -> State:

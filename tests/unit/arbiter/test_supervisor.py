@@ -65,6 +65,13 @@ def test_first_generation_that_cannot_load_ends_the_arbiter_with_4_and_kills_the
     play.on(Exited(103, signal="SIGKILL")).does(Exit(4))
 
 
+def test_the_reason_of_a_stop_is_not_the_stop() -> None:
+    """Whoever could not boot is said to have died of that, and its siblings of the stop that it led to."""
+    play = loaded(2).spawned(101, 102).on(BootFailed(101, 4, "no module 'shop'"))
+    whys = {child.pid: child.why for child in play.state.children.values()}
+    assert whys == {101: "boot failed", 102: "stop"}
+
+
 def test_worker_that_fails_to_boot_first_ends_the_arbiter_with_3() -> None:
     play = loaded(1).spawned(101).on(BootFailed(101, 3, "lifespan")).says("Reason: Worker failed to boot.")
     play.on(Exited(101, code=3)).does(Exit(3))
@@ -400,6 +407,39 @@ def test_pools_share_the_slots_and_nothing_else() -> None:
     play.does(Spawn("web", 0, 0), Spawn("ws", 1, 0)).spawned(101, 102).on(Ready(101), Ready(102))
     play.on(Resize("ws", 1)).does(Spawn("ws", 2, 0)).spawned(103).on(Ready(103))
     play.on(Exited(101, signal="SIGSEGV")).does(Spawn("web", 0, 0))
+
+
+def test_manager_is_told_ready_when_every_pool_can_serve() -> None:
+    play = Play().on(Loaded(0, {"web": Plan(size=2), "ws": Plan(size=1)})).spawned(101, 102, 103)
+    play.on(Ready(101), Ready(102))
+    assert not play.state.is_announced
+    play.on(Ready(103)).does(Announce("READY=1"))
+    play.on(Exited(103, signal="SIGSEGV")).spawned(104).on(Ready(104))
+    assert not [action for action in play.actions if isinstance(action, Announce)]
+
+
+def test_pool_that_dies_again_and_again_does_not_touch_the_other() -> None:
+    play = Play().on(Loaded(0, {"web": Plan(size=2, max_memory=1), "ws": Plan(size=2)})).spawned(1, 2, 3, 4)
+    play.on(*(Ready(pid) for pid in (1, 2, 3, 4))).after(60.0, beating=(1, 2, 3, 4), paused_s=60.0)
+    pid = 4
+    for death in range(30):
+        victim = next(child for child in play.state.of_pool("ws") if child.pid)
+        if death % 3:
+            play.on(Exited(victim.pid, signal="SIGKILL"))
+        elif victim.stage is Stage.BOOTING:
+            play.on(BootFailed(victim.pid, 4, "no module")).on(Exited(victim.pid, code=4))
+        while not any(child.pid for child in play.state.of_pool("ws")):
+            orders = [action for action in play.actions if isinstance(action, Spawn)]
+            assert {order.pool for order in orders} <= {"ws"}
+            for order in orders:
+                pid += 1
+                play.on(Spawned(order.slot, pid))
+            if not orders:
+                play.after(40.0, beating=(1, 2))
+    assert play.state.pools["ws"].is_degraded
+    assert not play.state.pools["web"].is_degraded
+    assert [(child.pid, child.stage) for child in play.state.of_pool("web")] == [(1, Stage.READY), (2, Stage.READY)]
+    assert play.state.phase is Phase.RUNNING
 
 
 def test_pool_that_the_settings_no_longer_name_is_retired() -> None:

@@ -26,10 +26,11 @@ from hybrid.arbiter.events import (
     Stop,
     Tick,
 )
-from hybrid.arbiter.state import Phase, Plan, Signal, Stage, State
+from hybrid.arbiter.state import NEVER, Phase, Plan, Signal, Stage, State
 from hybrid.arbiter.supervisor import decide, next_wakeup
 
 POOLS = ("main", "side")
+RUNNING = Phase.RUNNING
 
 
 class World(RuleBasedStateMachine):
@@ -83,6 +84,10 @@ class World(RuleBasedStateMachine):
                     assert action.pid in self.alive, "a signal to a process that is not ours"
                     child = before.child_of(action.pid) or self.state.child_of(action.pid)
                     assert child is not None
+                    about = before.child_of(getattr(event, "pid", 0))
+                    if about is not None and before.trial == self.state.trial == NEVER and before.phase is RUNNING:
+                        stopped = self.state.phase is not RUNNING
+                        assert child.pool == about.pool or stopped, "what happens in a pool stays in it"
                     if (
                         self.state.phase is Phase.RUNNING
                         and action.signal is Signal.TERM
