@@ -138,7 +138,8 @@ def _stopping(state: State, now: float, actions: list[Action]) -> State:
             state = _end(state, child, Signal.KILL, "stop", now + policy.UNKILLABLE_S, actions)
         elif state.phase is Phase.QUICK and child.sent not in (Signal.QUIT, Signal.ABRT):
             deadline = min(child.deadline or now + grace_s, now + grace_s)
-            state = _end(state, child, Signal.QUIT, "stop", deadline, actions)
+            why = child.why if child.has_failed else "stop"  # the reason of the stop is not the stop
+            state = _end(state, child, Signal.QUIT, why, deadline, actions)
         elif state.phase is Phase.GRACEFUL and child.is_staying:
             state = _drain(state, child, "stop", now, actions)
     return state

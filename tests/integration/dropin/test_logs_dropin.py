@@ -79,6 +79,36 @@ def test_logconfig_dict_gets_gunicorns_records_with_the_atoms(serve: Serve, fold
     assert any(line["message"].startswith("Listening at: ") for line in lines(server, "gunicorn.error"))
 
 
+@pytest.mark.parametrize(
+    ("options", "app", "name"),
+    [
+        ((), "app", "sync"),
+        ((), "asgi", "asgi"),
+        (("--threads", "2"), "app", "gthread"),
+        (("-k", "gthread"), "app", "gthread"),
+        (("-k", "uvicorn.workers.UvicornWorker"), "asgi", "asgi"),
+    ],
+)
+def test_lines_that_pipelines_look_for_come_in_gunicorns_words(
+    serve: Serve, folder: Path, options: tuple[str, ...], app: str, name: str
+) -> None:
+    server = serve(f"site_app:{app}", *options, folder=folder)
+    (worker,) = server.wait_ready()
+    assert server.stop() == 0
+    line = r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[%d\] \[INFO\] %s"
+    for pid, text in (
+        (server.pid, r"Starting hybrid \S+$"),
+        (server.pid, rf"Listening at: http://127\.0\.0\.1:\d+ \({server.pid}\)$"),
+        (server.pid, f"Using worker: {name}$"),
+        (server.pid, f"Booting worker with pid: {worker} "),
+        (server.pid, "Handling signal: term$"),
+        (worker, rf"Worker exiting \(pid: {worker}\)$"),
+        (server.pid, "Shutting down: Master$"),
+    ):
+        assert re.search(line % (pid, text), server.log.text, re.MULTILINE), text
+    assert server.log.text.count("Using worker: ") == 1
+
+
 def test_logconfig_json_is_the_same_in_a_file(serve: Serve, folder: Path) -> None:
     config = {"version": 1, "formatters": {"generic": {"()": "lines.Lines"}}}
     (folder / "log.json").write_text(json.dumps(config))
