@@ -244,6 +244,12 @@ class Children:
         except OSError as error:
             self._log.error("Cannot send %s to worker (pid: %d): %s", name.value, pid, error.strerror)
 
+    def note_retired(self, pid: int) -> None:
+        """Have a child know, before it is told to stop, that others serve on."""
+        row = self.row(pid)
+        if row is not None:
+            row.words[Word.RETIRED] = 1
+
     def dump(self, pid: int) -> None:
         """Ask a child for its stacks, if it has got as far as to know how to give them."""
         if blackbox.DUMP_SIGNAL is not None and self.row(pid) is not None:

@@ -31,6 +31,7 @@ TIMEOUT = "timeout"
 BOOT_TIMEOUT = "boot timeout"
 GRACEFUL_TIMEOUT = "graceful timeout"
 HARD_MEMORY = "memory limit"
+STOP = "stop"
 
 
 def converge(state: State, now: float, actions: list[Action]) -> State:
@@ -141,7 +142,7 @@ def _stopping(state: State, now: float, actions: list[Action]) -> State:
             why = child.why if child.has_failed else "stop"  # the reason of the stop is not the stop
             state = _end(state, child, Signal.QUIT, why, deadline, actions)
         elif state.phase is Phase.GRACEFUL and child.is_staying:
-            state = _drain(state, child, "stop", now, actions)
+            state = _drain(state, child, STOP, now, actions)
     return state
 
 
@@ -390,7 +391,8 @@ def _drain(state: State, child: Child, why: str, now: float, actions: list[Actio
     """SIGTERM, with the time that the child's stage deserves."""
     if child.stage is Stage.BOOTING:
         return _end(state, child, Signal.TERM, why, now + policy.BOOT_STOP_S, actions)
-    deadline = policy.drain_deadline(child.plan.graceful_timeout_s, now)
+    delay_s = child.plan.drain_delay_s if why == STOP else 0.0
+    deadline = policy.drain_deadline(child.plan.graceful_timeout_s + delay_s, now)
     return _end(state, child, Signal.TERM, why, deadline, actions)
 
 

@@ -278,6 +278,8 @@ class Arbiter:
             case act.Abandon():
                 self._abandon(action.slot)
             case act.Kill():
+                if self.state.phase is Phase.RUNNING or self._successor is not None:
+                    self._children.note_retired(action.pid)
                 self._children.signal(action.pid, action.signal)
             case act.Measure():
                 memory = {pid: self._children.memory(pid, action.above) for pid in action.pids}

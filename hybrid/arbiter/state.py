@@ -61,6 +61,8 @@ class Plan:
     timeout_s: float = 30.0
     boot_timeout_s: float = 120.0
     graceful_timeout_s: float = 30.0
+    drain_delay_s: float = 0.0
+    """What a child gets above that when the whole server stops."""
     surge: int = 0
     """How many children above `size` may exist, retiring ones not counted, while others are replaced; 0 = `size`."""
     max_memory: int = 0

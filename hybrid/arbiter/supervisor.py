@@ -229,7 +229,7 @@ def _drained(state: State, event: Drained, now: float) -> State:
     child = state.child_of(event.pid)
     if child is None or not child.is_staying:
         return state
-    deadline = policy.drain_deadline(child.plan.graceful_timeout_s, now)
+    deadline = policy.drain_deadline(child.plan.graceful_timeout_s + child.plan.drain_delay_s, now)
     return state.with_child(replace(child, stage=Stage.DRAINING, since=now, why=event.reason, deadline=deadline))
 
 

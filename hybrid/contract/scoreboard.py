@@ -47,6 +47,8 @@ class Word(IntEnum):
     """How many requests it can take at once; 0 = unknown."""
     LOOP_LAG = 11
     """Float: the event loop's last measured lateness in seconds (asgi)."""
+    RETIRED = 12
+    """1 = others serve on when this worker stops. The one word of a row that the arbiter writes."""
 
 
 @dataclass(frozen=True, slots=True)

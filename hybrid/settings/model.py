@@ -381,7 +381,7 @@ class Settings:
         0.0,
         kinds.DURATION,
         "Deadlines",
-        "How long a stopping worker still accepts connections, for load balancers that learn of the stop late;"
+        "How long a stopping server still accepts connections, for load balancers that learn of the stop late;"
         " --graceful-timeout begins after it.",
         own=True,
     )

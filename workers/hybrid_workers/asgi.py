@@ -24,7 +24,7 @@ from hybrid_workers.asgi_accept import Acceptor
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_sweeper import Sweeper
 from hybrid_workers.bridge import Bridge
-from hybrid_workers.drain import is_last
+from hybrid_workers.drain import drain_delay, is_last
 from hybrid_workers.shedding import Shedder
 from hybrid_workers.spool import Spooling
 from hybrid_workers.wsgi_service import raw_sink
@@ -161,8 +161,8 @@ class AsgiWorker:
 
         service.wind_up()
         context.channel.send(Draining("stop"))
-        if self._settings.drain_delay:
-            await self._until(Stop.QUICK, monotonic() + self._settings.drain_delay)
+        if delay := drain_delay(context):
+            await self._until(Stop.QUICK, monotonic() + delay)
         acceptor.stop(is_last=is_last(context))
         began = monotonic()
         await self._drain(began)

@@ -17,6 +17,12 @@ _READY: Final = 2
 _SPARE_ROWS: Final = 16
 
 
+def drain_delay(context: WorkerContext) -> float:
+    """Seconds to accept on for load balancers that learn late that this server stops. None to wait for when only this
+    worker goes: its siblings, or those of the next arbiter, take what comes."""
+    return 0.0 if context.row.words[Word.RETIRED] else context.settings.drain_delay
+
+
 def is_last(context: WorkerContext) -> bool:
     """No sibling is ready that would take what waits in the backlog.
 

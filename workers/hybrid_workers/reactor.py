@@ -34,7 +34,7 @@ from hybrid_workers.balance import Balance
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
 from hybrid_workers.deadline import Enforcer
-from hybrid_workers.drain import is_last
+from hybrid_workers.drain import drain_delay, is_last
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
 from hybrid_workers.shedding import render
@@ -673,7 +673,7 @@ class Reactor:
             return
         self.is_stopping = True
         settings = self._service.context.settings
-        self._close_at = now + settings.drain_delay
+        self._close_at = now + drain_delay(self._service.context)
         self._cut_streams_at = self._close_at + min(settings.drain_streams, settings.graceful_timeout / 2)
         self._service.keeps_alive = False
         self._stop_at = self._close_at + settings.graceful_timeout

@@ -58,6 +58,16 @@ def test_drain_delay_accepts_on_and_closes_each_connection(serve: Serve, kind: s
     assert server.wait_exit() == 0
 
 
+@pytest.mark.parametrize("kind", CLASSES)
+def test_drain_delay_is_for_a_stop_and_not_for_workers_that_are_replaced(serve: Serve, kind: str) -> None:
+    server = begin(serve, kind, "--drain-delay", "600", "--graceful-timeout", "600")
+    (old,) = server.wait_ready()
+    server.send(signal.SIGHUP)
+    server.wait_ready(2)
+    server.wait_gone(old)
+    assert server.stop(signal.SIGQUIT) == 0
+
+
 def test_event_streams_are_told_at_once_and_others_are_not(serve: Serve) -> None:
     server = begin(serve, "asgi")
     with server.connected() as sock, ThreadPoolExecutor() as pool:

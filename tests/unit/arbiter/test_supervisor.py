@@ -31,6 +31,7 @@ from hybrid.arbiter.events import (
     SpawnFailed,
     Stop,
 )
+from hybrid.arbiter.policy import DRAIN_SLACK_S
 from hybrid.arbiter.state import Phase, Plan, Signal, Stage
 from tests.unit.arbiter.plays import Play, loaded, ready_workers, reloaded
 
@@ -166,6 +167,14 @@ def test_unknown_processes_change_nothing() -> None:
 
 
 # deadlines --------------------------------------------------------------------------------------------------
+
+
+def test_drain_delay_lengthens_a_stop_and_not_a_retirement() -> None:
+    play = ready_workers(101, graceful_timeout_s=10.0, drain_delay_s=5.0, timeout_s=0.0).on(Stop(is_graceful=True))
+    assert play.state.children[0].deadline == play.now + 10.0 + 5.0 + DRAIN_SLACK_S
+    play = ready_workers(101, 102, graceful_timeout_s=10.0, drain_delay_s=5.0, timeout_s=0.0)
+    play.on(Resize("main", -1))
+    assert play.state.children[0].deadline == play.now + 10.0 + DRAIN_SLACK_S
 
 
 def test_silent_worker_is_aborted_then_killed() -> None:
