@@ -46,6 +46,9 @@ _DONTWAIT: Final[int] = socket.MSG_DONTWAIT
 _FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS, errno.EMSGSIZE, errno.EMFILE, errno.ENFILE})
 _COUNT: Final = 0
 _SINCE: Final = 1
+_RECEIVERS: Final = 8
+"""The word of slot 0: the pid of the worker in it, while that one receives."""
+_SLOTS: Final = 1016
 _UNREAD: Final[int] = getattr(termios, "TIOCOUTQ", 0) if sys.platform == "linux" else 0
 
 
@@ -97,7 +100,7 @@ class Queue:
         self._sender.setblocking(False)
         self._receiver.setblocking(False)
         self._sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, max(1 << 16, depth * 2 * _LARGEST))
-        memory = memoryview(mmap.mmap(-1, 64))
+        memory = memoryview(mmap.mmap(-1, (_RECEIVERS + _SLOTS) * 8))
         self._words: memoryview[int] = memory.cast("q")
         self._floats: memoryview[float] = memory.cast("d")
 
@@ -113,6 +116,22 @@ class Queue:
     def is_overdue(self, now: float, patience: float) -> bool:
         """The first in the queue has waited for longer than `patience` seconds, and nobody has taken any meanwhile."""
         return self._words[_COUNT] > 0 and now - self._floats[_SINCE] > patience
+
+    def enter(self, slot: int, pid: int) -> None:
+        """The worker in this slot receives from now on."""
+        self._words[_RECEIVERS + slot % _SLOTS] = pid
+
+    def leave(self, slot: int) -> None:
+        """The worker in this slot receives no more."""
+        self._words[_RECEIVERS + slot % _SLOTS] = 0
+
+    def receivers(self) -> list[int]:
+        """The slots of the workers that receive, or did when they died."""
+        return [slot for slot, pid in enumerate(self._words[_RECEIVERS:]) if pid]
+
+    def has_receiver(self) -> bool:
+        """Some worker receives, though it may be about to stop. Dear, for it asks the kernel of each."""
+        return any(pid and _is_alive(pid) for pid in self._words[_RECEIVERS:])
 
     def send(self, fd: int, handed: Handed) -> bool:
         """Give a connection away, which is then to be closed here. False, and nothing has happened, if it is full."""
@@ -164,6 +183,12 @@ class Queue:
             for fd in fds:
                 os.close(fd)
 
+    def send_back(self, sock: socket.socket, handed: Handed, patience: float) -> None:
+        """What was received is somebody else's after all: to the end of the queue, and close the socket."""
+        with sock:
+            self.send(sock.fileno(), handed)
+        self._floats[_SINCE] = handed.deadline - patience
+
     def close(self) -> None:
         self._sender.close()
         self._receiver.close()
@@ -177,6 +202,16 @@ class Queue:
             return False
         self._words[_COUNT] = 0
         return True
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is, and somebody else's
+        pass
+    return True
 
 
 def pack(handed: Handed) -> bytes | None:

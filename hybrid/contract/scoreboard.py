@@ -87,6 +87,10 @@ class ScoreRow:
         """Stamp the proof of life."""
         self.floats[3] = now
 
+    def neighbour(self, slot: int) -> ScoreRow:
+        """Another slot's row, to read."""
+        return ScoreRow(self._map, slot)
+
     def others(self, rows: int) -> Iterator[memoryview[int]]:
         """The words of the other rows among the first so many. Whose they are, if anybody's, is for the reader."""
         for base in range(0, min(rows * ROW_BYTES, len(self._map)), ROW_BYTES):

@@ -34,6 +34,18 @@ class Receiver:
         self.body: Body | None = None
         """The decoder of the current request's body; None when it has none, or the body has been read."""
 
+    @property
+    def ahead(self) -> int:
+        """How many requests the client has sent ahead of answers, the last one that came back included.
+
+        Set, on the connection that another process has read from, before those bytes are read anew.
+        """
+        return self._ahead
+
+    @ahead.setter
+    def ahead(self, count: int) -> None:
+        self._ahead = max(0, count - 1)
+
     def next_request(self, data: bytes = b"") -> Request | None:
         """Take in bytes between two requests; the next request once its head is complete, else None.
 

@@ -108,6 +108,17 @@ class Prefixes:
             extra=b"".join(header_line(name, value)[0] for name, _, value in fields),
         )
 
+    def adding(self, lines: bytes) -> Prefixes:
+        """The same with further header lines, each ended, for one response."""
+        other = Prefixes.__new__(Prefixes)
+        other._server = self._server
+        other._extra = self._extra + lines
+        other._with_date = self._with_date
+        other.rendered = {}
+        other._date = self._date
+        other._common = self._common + lines
+        return other
+
     def refresh(self, epoch_s: float | None) -> None:
         """Render the Date anew. Call about once a second with the wall clock; None means now."""
         self._date = b"date: " + formatdate(epoch_s, usegmt=True).encode() + b"\r\n" if self._with_date else b""

@@ -67,7 +67,8 @@ class Call:
         self.started = now
         self._service = service
         self._context = copy_context()
-        exchange = self.exchange = Exchange(request, service.prefixes, connection.write_wholly, service.sends_files)
+        prefixes = connection.prefixes or service.prefixes
+        exchange = self.exchange = Exchange(request, prefixes, connection.write_wholly, service.sends_files)
         template = connection.template
         if template is None:
             template = connection.template = service.environs.template(connection.peer)

@@ -19,12 +19,14 @@ from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+from hybrid.contract.queue import Handed
 from hybrid.errors import ClientGone, ProtocolError
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.interim import CONTINUE
 from hybrid.http1.receiver import Receiver
+from hybrid.http1.response import Prefixes
 from hybrid.wsgi import BrokenBody, Environ, FilePart, Piece
 
 if TYPE_CHECKING:
@@ -76,15 +78,19 @@ class Connection:
         "deadline",
         "fd",
         "file",
+        "handed",
         "held_by",
         "host",
         "out_size",
         "peer",
         "phase",
+        "prefixes",
         "receiver",
         "recv",
         "request",
+        "route",
         "send",
+        "set_cookie",
         "socket",
         "spool",
         "template",
@@ -111,6 +117,14 @@ class Connection:
         self.template: Environ | None = None
         self.call: Any = None
         """The call under way, from the application's start to the last byte written."""
+        self.prefixes: Prefixes | None = None
+        """What the response to the request under way begins with, where that is not as with all others."""
+        self.handed: Handed | None = None
+        """How it came here from another worker; set until its first request is read."""
+        self.route = ""
+        """The pattern that chose this worker's pool for the request under way."""
+        self.set_cookie = b""
+        """What the response binds the client with to that choice."""
         self.request: Request | None = None
         """The request whose body is being read."""
         self.content: list[bytes] = []

@@ -40,6 +40,8 @@ _PlainSocket: Final[type[socket.socket]] = monkey.get_original("socket", "socket
 class GeventWorker:
     """See `hybrid.contract.Worker`."""
 
+    leaves_requests = False
+
     @classmethod
     def prepare(cls) -> None:
         """Monkey-patch; before hooks, TLS and the application import what is to be patched."""
@@ -156,6 +158,7 @@ class _UnpatchedListener(_PlainSocket):  # type: ignore[misc, valid-type]  # a c
 
     def __init__(self, made: socket.socket) -> None:
         """Shares the descriptor, which `made` goes on owning."""
+        self.plain = _PlainSocket
         super().__init__(made.family, made.type, made.proto, fileno=made.fileno())
         self._made = made
 

@@ -28,6 +28,8 @@ _MOST_AT_ONCE: Final = 32
 class GThreadWorker:
     """See `hybrid.contract.Worker`."""
 
+    leaves_requests = True
+
     def __init__(self, context: WorkerContext) -> None:
         threads = context.settings.threads
         self._service = WsgiService(context, is_multithread=True)
@@ -114,6 +116,7 @@ class GThreadWorker:
             or connection.watched != READ
             or connection.receiver.buffer
             or not reactor.is_accepting
+            or (reactor.crossroads is not None and not reactor.crossroads.is_receiving)
             or not call.exchange.response.keep_alive
         ):
             reactor.wakeup.wake()

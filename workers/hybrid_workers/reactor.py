@@ -33,6 +33,7 @@ from hybrid.http1.response import Response
 from hybrid_workers.balance import Balance
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
+from hybrid_workers.crossroads import Crossroads
 from hybrid_workers.deadline import Enforcer
 from hybrid_workers.drain import drain_delay, is_last
 from hybrid_workers.entrance import Entrance
@@ -81,6 +82,9 @@ class Runner(Protocol):
     def release(self) -> None:
         """A call is about to wait for its client: send what is held back. Called in the call's thread."""
 
+    leaves_requests: bool
+    """What there is no room for is left to a sibling that has some."""
+
     def has_room(self) -> bool:
         """A further connection would be served soon."""
 
@@ -122,10 +126,14 @@ class Reactor:
         self._words = service.row.words
         self._poller = poller or open_poller()
         self._connection_class = connection_class
-        self._connections: dict[int, Connection] = {}
+        self.connections: dict[int, Connection] = {}
+        self.crossroads: Crossroads | None = None
+        if service.context.crossing is not None and service.context.tls is None:
+            self.crossroads = Crossroads(self, service, self._poller, relieves=runner.leaves_requests)
+        self._takes_away = self.crossroads.takes_away if self.crossroads and self.crossroads.takes_requests else None
         self._admissions = service.admissions
         self._entrance = Entrance(service.admissions, self._poller, self)
-        self._ready: deque[Connection] = deque()
+        self.pipelined: deque[Connection] = deque()
         """Connections whose next request has been read already: pipelined."""
         self._admitted: tuple[Listener, ...] = ()
         self._use(listeners)
@@ -154,10 +162,11 @@ class Reactor:
     def run(self) -> None:
         """Serve until stopped."""
         poll = self._poller.poll
-        connections = self._connections
+        connections = self.connections
+        crossroads = self.crossroads
         most = self._most_connections + 16
         returned = self.returned
-        ready = self._ready
+        ready = self.pipelined
         flush = self._runner.flush
         self._poller.register(self.wakeup.fileno(), READ)
         self._poller.register(self._channel.fileno(), READ)
@@ -168,6 +177,8 @@ class Reactor:
             # looked at before any deadline is; so no client is cut off because we were late.
             if not self.is_accepting:
                 self._listen(self._now)
+            if crossroads is not None and not crossroads.is_receiving:
+                crossroads.listen()
             wake_at = next_tick
             if self._now < self._accept_again_at < next_tick and not self.is_accepting:
                 wake_at = self._accept_again_at
@@ -217,6 +228,8 @@ class Reactor:
             self._accept(fd, now)
         elif fd in self._entrance:
             self._entrance.on_event(fd, now)
+        elif self.crossroads is not None and fd == self.crossroads.fd:
+            self.crossroads.on_event(now)
         elif fd == self.wakeup.fileno():
             self.wakeup.clear()
             if self._admitted:
@@ -244,7 +257,7 @@ class Reactor:
 
     def _listen(self, now: float) -> None:
         """Take connections, unless that must wait."""
-        if self.is_closed or len(self._connections) >= self._most_connections:
+        if self.is_closed or len(self.connections) >= self._most_connections:
             return
         if now < self._accept_again_at:
             if not (self._has_delayed and self._has_room(now)):
@@ -275,7 +288,7 @@ class Reactor:
             return
         self._has_delayed = False
         for _ in range(self._accept_budget):
-            if len(self._connections) + len(self._entrance) >= self._most_connections:
+            if len(self.connections) + len(self._entrance) >= self._most_connections:
                 self._stop_listening()
                 return
             try:
@@ -305,8 +318,8 @@ class Reactor:
         self._accept_again_at = now + BUSY_DELAY_S
         self._stop_listening()
 
-    def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float) -> Connection:
-        """Serve a connected, non-blocking socket from now on."""
+    def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float, *, is_new: bool = True) -> Connection:
+        """Serve a connected, non-blocking socket from now on. `is_new`: nobody else has accepted and counted it."""
         service = self._service
         connection = self._connection_class(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
         connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.first_byte)
@@ -316,9 +329,9 @@ class Reactor:
             self._expected_until = now + EXPECT_S
         connection.before_wait = self._runner.release
         self._poller.register(connection.fd, READ)
-        self._connections[connection.fd] = connection
-        self._words[_ACCEPTED] += 1
-        self._words[_CONNECTIONS] = len(self._connections)
+        self.connections[connection.fd] = connection
+        self._words[_ACCEPTED] += is_new
+        self._words[_CONNECTIONS] = len(self.connections)
         return connection
 
     def turn_away(self, sock: socket.socket, peer: Peer, error: ProtocolError, now: float) -> None:
@@ -331,6 +344,33 @@ class Reactor:
         self._service.log.error("accept: %s%s; trying again in %g s", error.strerror, hint, _ACCEPT_PAUSE_S)
         self._accept_again_at = now + _ACCEPT_PAUSE_S
         self._stop_listening()
+
+    # -- for the crossroads -------------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.connections) + len(self._entrance) >= self._most_connections
+
+    def has_room(self) -> bool:
+        return self._runner.has_room()
+
+    def go_on(self, connection: Connection, data: bytes, now: float) -> None:
+        """Another worker has read this from a connection that was adopted; b"": some may have come."""
+        self._now = now
+        if data:
+            self._read_head(connection, data)
+        else:
+            self._on_event(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Close our end of a connection that is another worker's now."""
+        if self._expected:
+            self._expected -= 1
+        self._drop(connection)
+
+    def refuse(self, connection: Connection, error: ProtocolError) -> None:
+        """Answer this, for no fault of the client's."""
+        self._last_words(connection, refusal(error, self._service.prefixes))
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -378,6 +418,8 @@ class Reactor:
             return
         try:
             introduce(request, connection.peer, self._service.rules)
+            if self._takes_away is not None and self._takes_away(connection, request, self._now):
+                return
         except ProtocolError as error:
             self._refuse(connection, error)
             return
@@ -508,7 +550,7 @@ class Reactor:
         if connection.watched != READ:
             self.watch(connection, READ)
         if connection.receiver.buffer:
-            self._ready.append(connection)
+            self.pipelined.append(connection)
 
     def _on_writable(self, connection: Connection) -> None:
         call: Call = connection.call
@@ -595,9 +637,9 @@ class Reactor:
             return
         connection.phase = Phase.CLOSED
         self.watch(connection, 0)
-        del self._connections[connection.fd]
+        del self.connections[connection.fd]
         connection.close()
-        self._words[_CONNECTIONS] = len(self._connections)
+        self._words[_CONNECTIONS] = len(self.connections)
 
     def watch(self, connection: Connection, events: int) -> None:
         """Have the poller report these events; 0: none, not even the end of the connection."""
@@ -614,7 +656,7 @@ class Reactor:
     # -- time ---------------------------------------------------------------------------------------
 
     def _sweep(self, now: float) -> None:
-        for connection in [one for one in self._connections.values() if one.deadline <= now]:
+        for connection in [one for one in self.connections.values() if one.deadline <= now]:
             self._expire(connection)
         if self._entrance:
             self._entrance.sweep(now)
@@ -622,8 +664,10 @@ class Reactor:
             self._close_listeners(now)
         if now >= self._cut_streams_at:
             self._cut_streams()
-        if self.is_closed and (not (self._connections or self._entrance) or now >= self._stop_at):
-            self._is_over = True
+        if self.crossroads is not None:
+            self.crossroads.sweep(now)
+        if self.is_closed and (not (self.connections or self._entrance) or now >= self._stop_at):
+            self._is_over = self.crossroads is None or self.crossroads.is_done(is_late=now >= self._stop_at)
 
     def _close_listeners(self, now: float) -> None:
         """Accept no more. What the kernel has accepted for us already is served, unless a sibling will."""
@@ -641,7 +685,7 @@ class Reactor:
     def _cut_streams(self) -> None:
         """Event streams end by nature with the client only: let their next piece find that it has gone."""
         self._cut_streams_at = inf
-        for connection in self._connections.values():
+        for connection in self.connections.values():
             call: Call | None = connection.call
             if call is not None and any(
                 value[:17] == b"text/event-stream" for _, value in call.exchange.header_bytes()
@@ -679,7 +723,7 @@ class Reactor:
         self._stop_at = self._close_at + settings.graceful_timeout
         self._channel.send(Draining("stop"))
         self._entrance.hurry(now + LAST_CHANCE_S)
-        for connection in list(self._connections.values()):
+        for connection in list(self.connections.values()):
             if connection.phase == Phase.IDLE:
                 idle_since = connection.deadline - self._deadlines.keepalive
                 connection.deadline = min(connection.deadline, idle_since + LAST_CHANCE_S)

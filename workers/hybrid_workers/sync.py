@@ -18,6 +18,7 @@ from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.guard import Guard
 from hybrid_workers.outbox import Haste
 from hybrid_workers.reactor import Reactor
+from hybrid_workers.relief import Relief
 from hybrid_workers.wsgi_service import WsgiService
 
 _HELD = Outcome.HELD
@@ -25,6 +26,8 @@ _HELD = Outcome.HELD
 
 class SyncWorker:
     """See `hybrid.contract.Worker`."""
+
+    leaves_requests = False
 
     def __init__(self, context: WorkerContext) -> None:
         self._service = WsgiService(context, is_multithread=False)
@@ -38,12 +41,17 @@ class SyncWorker:
         self._haste = Haste()
         self._held: list[Call] = []
         """Calls whose answer waits to be sent with others."""
+        self._relief: Relief | None = None
+        if context.pool_size > 1 and self._reactor.crossroads is not None:
+            self._relief = Relief(self._since, self._give_away)
 
     def boot(self) -> None:
         """The application is loaded already: see `WorkerContext.app`."""
 
     def serve(self) -> None:
         Guard(self._context, lambda: self._call)
+        if self._relief is not None:
+            self._relief.start()
         self._reactor.run()
 
     def stop(self, *, graceful: bool) -> None:
@@ -65,9 +73,19 @@ class SyncWorker:
         call = Call(self._service, connection, request, now)
         call.may_hold = may_hold
         call.began = now
-        self._call = call
-        outcome = call.run()
-        self._call = None
+        relief = self._relief
+        if relief is None:
+            self._call = call
+            outcome = call.run()
+            self._call = None
+        else:
+            if relief.is_asleep:
+                relief.wake()
+            self._call = call
+            relief.lock.release()
+            outcome = call.run()
+            relief.lock.acquire()
+            self._call = None
         if outcome is _HELD:
             held.append(call)
         else:
@@ -104,6 +122,19 @@ class SyncWorker:
 
     def part(self, call: Call) -> None:
         pass
+
+    # -- in the thread of the relief, while the application runs ---------------------------------------
+
+    def _since(self) -> float:
+        call = self._call
+        return 0.0 if call is None else call.began
+
+    def _give_away(self, now: float) -> None:
+        crossroads = self._reactor.crossroads
+        assert crossroads is not None, "there is relief only where connections can go somewhere"
+        crossroads.give_away(self._reactor.pipelined, {call.connection for call in self._held}, now)
+
+    # -------------------------------------------------------------------------------------------------
 
     def _settle_held(self, now: float) -> None:
         held = self._held

@@ -1,0 +1,203 @@
+"""Which pool answers a request, and how a connection gets there: what all worker classes share of it.
+
+A worker asks for each request whose head it has read. If it is for another pool, the connection goes into that pool's
+queue with all that was read of it, and this worker forgets it: nothing was answered, counted or logged. A pool that has
+no ready worker, or no room in its queue, is stood in for by its fallback; where there is none the client is told 503.
+
+What is in a queue is answered whatever becomes of its pool: all workers look after all queues, a few times a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from enum import IntEnum
+from time import monotonic
+from typing import TYPE_CHECKING, Final
+
+from hybrid.contract import WorkerContext
+from hybrid.contract.crossing import Crossing
+from hybrid.contract.queue import Handed, Kind, Queue
+from hybrid.errors import ProtocolError
+from hybrid.http.peer import Peer
+from hybrid.http.request import Request
+from hybrid.routing import Choice, Route, RouteTable
+from hybrid.routing.in_force import from_text
+
+if TYPE_CHECKING:
+    from hybrid.http1.receiver import Receiver
+    from hybrid.http1.response import Prefixes
+
+_VERSION: Final = 0
+_MOST_NAMES: Final = 1024
+RETRY_AFTER: Final = b"retry-after: 1\r\n"
+
+
+class Way(IntEnum):
+    """What becomes of a request."""
+
+    HERE = 0
+    """This worker serves it."""
+    LEFT = 1
+    """The connection is in another pool's queue: close it without a word."""
+    REFUSED = 2
+    """Nobody can serve it now: answer `unavailable()`."""
+
+
+class Rescue(IntEnum):
+    """What to do with connections in the queue of another pool."""
+
+    SERVE = 0
+    """This worker's pool is its fallback."""
+    REFUSE_LATE = 1
+    """Answer 503 to those whose time is over."""
+    REFUSE = 2
+    """Answer 503 to all: the pool has nobody."""
+
+
+def unavailable(pool: str) -> ProtocolError:
+    """For a request whose pool cannot take it."""
+    return ProtocolError(503, f"no worker of pool {pool} can take this request now; try again", fields=RETRY_AFTER)
+
+
+class Junction:
+    """One per worker; no locks, so one thread."""
+
+    def __init__(self, context: WorkerContext, crossing: Crossing) -> None:
+        self.pool = crossing.pool
+        self.queue: Queue = crossing.own
+        self.is_routing = crossing.is_routing
+        self.is_stopping = False
+        """Other pools stop too, perhaps: then what they take without being ready is good enough."""
+        self.timeout = crossing.timeout
+        self._log: logging.Logger = context.log
+        self._slot = context.slot
+        self._crossing = crossing
+        self._page = crossing.page
+        self._words = crossing.page.words
+        self._names = crossing.names
+        self._indexes = {name: index for index, name in enumerate(self._names)}
+        self._table: RouteTable | None = None
+        self._version = 0
+        self._fallbacks: Mapping[str, str] = crossing.fallbacks
+        self._patterns: dict[Route, str] = {}
+        self._gone_since: dict[str, float] = {}
+        self.queue.enter(self._slot, os.getpid())
+
+    # -- where to -------------------------------------------------------------------------------------
+
+    def choose(self, request: Request, peer: Peer) -> Choice | None:
+        """The pool of a request; None while no routes are in force, so that this worker serves what it gets.
+
+        Raises ProtocolError(400) where a trusted peer names a pool that does not exist.
+        """
+        if self._words[_VERSION] != self._version:
+            self._read_routes()
+        table = self._table
+        return None if table is None else table.choose(request, is_trusted=peer.is_trusted)
+
+    def pattern_of(self, choice: Choice) -> str:
+        """The route's pattern as text."""
+        try:
+            return self._patterns[choice.route]
+        except KeyError:
+            if len(self._patterns) >= _MOST_NAMES:
+                self._patterns.clear()
+            text = self._patterns[choice.route] = str(choice.route.pattern)
+            return text
+
+    def _read_routes(self) -> None:
+        self._version, text = self._page.read()
+        found = from_text(text, self._version)
+        if all(name in self._indexes for name in found.pools):
+            self._table = found.table
+            self._fallbacks = {name: facts.fallback for name, facts in found.pools.items()}
+            self._patterns.clear()
+        # else they are for the release that follows ours, whose pools we cannot reach: what was in force stays so
+
+    # -- giving -------------------------------------------------------------------------------------
+
+    def pass_on(self, sock: socket.socket, peer: Peer, request: Request, receiver: Receiver, choice: Choice) -> Way:
+        """See to a request that is for another pool. After LEFT the worker closes its end, unannounced."""
+        handed = self.handed(Kind.REQUEST, sock, peer, request.head + receiver.buffer, receiver.ahead)
+        handed.set_cookie = choice.set_cookie
+        handed.route = self.pattern_of(choice)
+        pool = choice.pool
+        tried: set[str] = set()
+        while pool and pool not in tried:
+            if pool == self.pool:
+                return Way.HERE
+            tried.add(pool)
+            if self._can_take(pool) and self._send(pool, sock, handed):
+                return Way.LEFT
+            pool = self._fallbacks.get(pool, "")
+        return Way.REFUSED
+
+    def relieve(self, sock: socket.socket, peer: Peer, data: bytes = b"", ahead: int = 0) -> bool:
+        """Leave a connection to an idle worker of our own pool. False: keep it."""
+        return self._send(self.pool, sock, self.handed(Kind.RELIEF, sock, peer, data, ahead))
+
+    def handed(self, kind: Kind, sock: socket.socket, peer: Peer, data: bytes, ahead: int) -> Handed:
+        now = monotonic()
+        return Handed(
+            kind=kind,
+            deadline=now + self.timeout,
+            client=peer.client,
+            server=peer.server,
+            data=data,
+            ahead=ahead,
+            started=now,
+            family=sock.family,
+        )
+
+    def _can_take(self, pool: str) -> bool:
+        index = self._indexes.get(pool)
+        if index is None:
+            return False
+        return self._page.ready(index) > 0 or (self.is_stopping and self._crossing.queues[pool].has_receiver())
+
+    def _send(self, pool: str, sock: socket.socket, handed: Handed) -> bool:
+        try:
+            return self._crossing.queues[pool].send(sock.fileno(), handed)
+        except OSError as error:
+            self._log.error("hand-off to pool %s: %s", pool, error.strerror)
+            return False
+
+    # -- looking after the queues -------------------------------------------------------------------
+
+    def orphans(self, now: float) -> list[tuple[str, Queue, Rescue]]:
+        """Queues to take from though it is for others to do so."""
+        found = []
+        for name, queue in self._crossing.queues.items():
+            if not queue.waiting or name == self.pool or self._page.ready(self._indexes[name]) > 0:
+                self._gone_since.pop(name, None)
+                if queue.is_overdue(now, self.timeout):
+                    found.append((name, queue, Rescue.REFUSE_LATE))
+            elif self._fallbacks.get(name) == self.pool:
+                found.append((name, queue, Rescue.SERVE))
+            elif now - self._gone_since.setdefault(name, now) >= self.timeout:  # who died was not replaced in time
+                found.append((name, queue, Rescue.REFUSE))
+        return found
+
+    def is_alone(self) -> bool:
+        """No other worker of our pool would take what is in its queue: for one that stops."""
+        return self._page.ready(self._indexes[self.pool]) <= 0
+
+    def leave(self) -> None:
+        """This worker takes nothing more from its queue."""
+        self.queue.leave(self._slot)
+
+    def abandoned(self) -> list[Queue]:
+        """Queues from which nobody at all receives any more: for the last look of a worker that stops."""
+        return [
+            queue
+            for name, queue in self._crossing.queues.items()
+            if self._page.ready(self._indexes[name]) <= 0 and not queue.has_receiver()
+        ]
+
+
+def adding_cookie(prefixes: Prefixes, set_cookie: bytes) -> Prefixes:
+    """What a response begins with that also sets the cookie of its route."""
+    return prefixes.adding(b"set-cookie: " + set_cookie + b"\r\n")
