@@ -110,11 +110,19 @@ def send(port: int, path: str, rate: float, connections: int, seconds: float) ->
             client = clients[fd]
             data = client.socket.recv(1 << 18)
             if not data:
-                raise ValueError("the server closed a connection")
+                if client.due:
+                    raise ValueError("the server closed a connection instead of an answer")
+                idle.remove(client)
+                client = _again(client, clients, poll, port)
+                idle.append(client)
+                continue
             client.data += data
             if end := answer_end(client.data):
+                is_last = b"\r\nconnection: close" in client.data[:end].lower()
                 client.data = client.data[end:]
                 took.append(monotonic() - client.due.popleft())
+                if is_last:
+                    client = _again(client, clients, poll, port)
                 idle.append(client)
     took.sort()
     late.sort()
@@ -126,6 +134,18 @@ def send(port: int, path: str, rate: float, connections: int, seconds: float) ->
         p999_ms=percentile(took, 0.999) * 1000,
         sender_late_ms=percentile(late, 0.99) * 1000,
     )
+
+
+def _again(client: _Client, clients: dict[int, _Client], poll: select.epoll, port: int) -> _Client:
+    """A new connection in place of one that the server ends."""
+    fd = client.socket.fileno()
+    poll.unregister(fd)
+    del clients[fd]
+    client.socket.close()
+    client = _Client(port)
+    clients[client.socket.fileno()] = client
+    poll.register(client.socket.fileno(), select.EPOLLIN)
+    return client
 
 
 if __name__ == "__main__":

@@ -57,9 +57,12 @@ class RateQuestion:
         }
 
 
-QUESTION = RateQuestion(
-    name="fixed_rate",
-    title="Latency of a Django view at 50 % of the server's capacity, on 64 connections",
-    apps={"wsgi": "with_django:wsgi", "asgi": "with_django:asgi"},
-    path="/async",
-)
+QUESTIONS = [
+    RateQuestion(
+        name=f"fixed_rate_{interface}",
+        title=f"Latency of a Django view at 50 % of the server's capacity, on 64 connections ({path})",
+        apps={interface: f"with_django:{interface}"},
+        path=path,
+    )
+    for interface, path in (("wsgi", "/json"), ("asgi", "/async"))
+]
