@@ -33,17 +33,30 @@ def check(values: dict[str, object], *, as_json: bool) -> int:
         click.echo(f"hybrid: warning: {warning}", err=True)
     for note in resolved.notes:
         click.echo(f"hybrid: {note}", err=True)
-    fitted = fit(resolved.settings)
-    compile_rules(resolved.settings)
-    found, advice = findings(resolved.settings, fitted), advice_on(resolved.settings, fitted)
-    if as_json:
-        click.echo(json.dumps(document(fitted, found, advice), indent=2))
-        return 0
-    for name, text in found:
-        click.echo(f"{name + ':':<14}{text}")
-    for line in advice_lines(advice):
-        click.echo(line)
+    if resolved.settings.pools or resolved.settings.routes:
+        from hybrid.cli.check_pools import check_pools
+
+        return check_pools(resolved.settings, one, as_json=as_json)
+    found = one(resolved.settings)
+    click.echo(json.dumps(found.document, indent=2) if as_json else "\n".join(found.lines))
     return 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Checked:
+    """What there is to say of one application, for programs and for people."""
+
+    document: dict[str, object]
+    lines: list[str]
+
+
+def one(settings: Settings) -> Checked:
+    """Load one application. Raises SettingsError or AppLoadError."""
+    fitted = fit(settings)
+    compile_rules(settings)
+    found, advice = findings(settings, fitted), advice_on(settings, fitted)
+    rows = [f"{name + ':':<14}{text}" for name, text in found]
+    return Checked(document(fitted, found, advice), [*rows, *advice_lines(advice)])
 
 
 def advice_on(settings: Settings, fitted: Fitted) -> list[Advice]:
@@ -165,6 +178,10 @@ def check_config(values: dict[str, object], *, is_printed: bool) -> int:
         for name in sorted(entry.name for entry in TABLE):
             click.echo(f"{name:<34} = {shown(name, getattr(resolved.settings, name))}")
     try:
+        if resolved.settings.pools or resolved.settings.routes:
+            from hybrid.cli.check_pools import fit_pools
+
+            return fit_pools(resolved.settings, fit)
         fit(resolved.settings)
     except AppLoadError as error:
         click.echo(f"hybrid: error: {error}", err=True)

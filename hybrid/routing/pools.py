@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from hybrid.errors import SettingsError
 from hybrid.routing.routes import POOL_NAME, Route
@@ -170,6 +171,8 @@ def _settings(base: Settings, text: PoolText, cpus: Callable[[], int]) -> Settin
         values["worker_class"] = same.name
         if same.http:
             values.setdefault("http", same.http)
+    if "raw_env" in values:
+        values["raw_env"] = (*base.raw_env, *cast("tuple[str, ...]", values["raw_env"]))  # of two, the later counts
     # Of APP, and not of any application: whether that is a factory says nothing about this one.
     own: dict[str, Value] = {"factory": False, "interface": "auto", "worker_class": "auto"}
     settings = dataclasses.replace(base, **{**own, **values}, app_object=None)  # type: ignore[arg-type]  # each was made by its kind

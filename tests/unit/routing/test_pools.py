@@ -42,6 +42,12 @@ def test_commas_of_a_factory_are_its_own() -> None:
     assert (modern.app, modern.workers) == ("""m:create("a,b", x=[1, 2], y='=,')""", 3)
 
 
+def test_environment_of_a_pool_is_added_to_that_of_all() -> None:
+    base = Settings(app="m:a", raw_env=("A=1", "B=1"))
+    assert decided("modern=m:b,raw_env=B=2", base=base)["modern"].raw_env == ("A=1", "B=1", "B=2")
+    assert decided("modern=m:b", base=base)["modern"].raw_env == ("A=1", "B=1")
+
+
 def test_workers_auto_and_names_of_other_servers() -> None:
     modern = decided("modern=m:a,workers=auto,class=uvicorn.workers.UvicornH11Worker")["modern"]
     assert (modern.workers, modern.worker_class, modern.http) == (7, "asgi", "h11")
