@@ -27,7 +27,7 @@ from hybrid.arbiter.unpatched import fork
 from hybrid.contract import BootFailed as BootFailedMessage
 from hybrid.contract import Channel, Draining, Listener, Message, Retire, Scoreboard, ScoreRow, WorkerContext, blackbox
 from hybrid.contract import Ready as ReadyMessage
-from hybrid.contract.messages import Started
+from hybrid.contract.messages import Decisive, Report, Started
 from hybrid.contract.parent import adopt_orphans
 from hybrid.contract.scoreboard import Word
 from hybrid.contract.template import Order, Seat, send_order
@@ -86,6 +86,8 @@ class Children:
         self._log = log
         self._close_ours = close_ours
         self._traffic = traffic
+        self.on_report: Callable[[int, Report], None] = _unheard
+        """Takes what workers only report: there is nothing in it to decide about."""
         self._processes: dict[int, _Process] = {}
         self.scoreboard = Scoreboard()
         self.templates: dict[tuple[str, int], socket.socket] = {}
@@ -212,7 +214,7 @@ class Children:
             pid = messages[0].pid
             del self.unborn[slot]
             self._processes[pid] = _Process(pid, unborn.channel, self.scoreboard.row(slot), unborn.box)
-            return [Spawned(slot, pid), *(_event(pid, message) for message in messages[1:])]
+            return [Spawned(slot, pid), *self._events(pid, messages[1:])]
         if unborn.channel.is_open:
             return []
         self.abandon(slot)
@@ -265,6 +267,7 @@ class Children:
             requests=row.in_flight() if row is not None else (),
             stacks=blackbox.read(process.box) if process.box >= 0 else "",
             peak_rss=process.peak_rss,
+            connections=row.words[Word.CONNECTIONS] if row is not None else 0,
             was_oom=was_oom,
         )
 
@@ -280,7 +283,16 @@ class Children:
         process = self._processes.get(pid)
         if process is None or not process.channel.is_open:
             return []
-        return [_event(pid, message) for message in process.channel.receive()]
+        return self._events(pid, process.channel.receive())
+
+    def _events(self, pid: int, messages: Iterable[Message]) -> list[Event]:
+        found = []
+        for message in messages:
+            if isinstance(message, Report):
+                self.on_report(pid, message)
+            else:
+                found.append(_event(pid, message))
+        return found
 
     def beats(self) -> dict[int, float]:
         """The latest beats, by pid. A row still of its last owner says nothing about the new one."""
@@ -395,7 +407,11 @@ def _flush() -> None:
             pass
 
 
-def _event(pid: int, message: Message) -> Event:
+def _unheard(pid: int, report: Report) -> None:
+    """Before anybody wants to know."""
+
+
+def _event(pid: int, message: Decisive) -> Event:
     match message:
         case Started():
             return Spawned(-1, message.pid)  # known already: nobody has this slot

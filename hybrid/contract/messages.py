@@ -7,7 +7,8 @@ has content travels here, as one JSON object per line with the class name under 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,44 @@ class Started:
     pid: int
 
 
-Message = Ready | BootFailed | Retire | Draining | Started
+@dataclass(frozen=True, slots=True)
+class LoopBlocked:
+    """Worker: for so long nothing else could run, because of this line."""
 
-_BY_NAME: dict[str, type[Message]] = {cls.__name__: cls for cls in (Ready, BootFailed, Retire, Draining, Started)}
+    where: str
+    seconds: float
+    request: str = ""
+    """What was being served, "" if that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shadowed:
+    """The shadow worker: what it has found of one rule since it said so last."""
+
+    pattern: str
+    pool: str
+    compared: int = 0
+    agreed: int = 0
+    skipped: int = 0
+    """Copies that were too old when their turn came, or that the pool had no room for."""
+    failed: dict[str, int] = field(default_factory=dict)
+    """Requests that the pool gave no whole answer to, by reason."""
+    real: dict[str, int] = field(default_factory=dict)
+    """Latencies of the real answers, and of the others: buckets of hybrid.contract.histogram that are not empty."""
+    shadow: dict[str, int] = field(default_factory=dict)
+    differences: list[dict[str, Any]] = field(default_factory=list)
+    """What differed, each with `what`, `count`, and one example: `request`, `real`, `shadow`."""
+
+
+Decisive = Ready | BootFailed | Retire | Draining | Started
+"""What the arbiter acts upon."""
+Report = LoopBlocked | Shadowed
+"""What it keeps for those who ask."""
+Message = Decisive | Report
+
+_BY_NAME: dict[str, type[Message]] = {
+    cls.__name__: cls for cls in (Ready, BootFailed, Retire, Draining, Started, LoopBlocked, Shadowed)
+}
 
 
 def encode(message: Message) -> bytes:

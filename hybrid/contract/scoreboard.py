@@ -49,6 +49,8 @@ class Word(IntEnum):
     """Float: the event loop's last measured lateness in seconds (asgi)."""
     RETIRED = 12
     """1 = others serve on when this worker stops. The one word of a row that the arbiter writes."""
+    LOOP_LAG_PEAK = 13
+    """Float: the largest lateness of this second and the last."""
 
 
 @dataclass(frozen=True, slots=True)

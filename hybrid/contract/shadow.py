@@ -11,7 +11,10 @@ import errno
 import socket
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from hybrid.routing.shadow import ShadowRule
 
 MOST_BODY: Final = 64 * 1024
 """Of a request's body, and how much of a response's content travels; of longer ones, length and digest do."""
@@ -21,10 +24,9 @@ MOST_BYTES: Final = 192 * 1024
 _BUFFER_BYTES: Final = 1024 * 1024
 """What the kernel is asked for; it gives what its limits allow."""
 _PARTS: Final = 9
-_HEAD: Final = struct.Struct(f"=dqiiB{_PARTS}I")
-_IS_TRUSTED: Final = 1
-_IS_CUT: Final = 2
-_HAS_CLIENT: Final = 4
+_HEAD: Final = struct.Struct(f"=ddqiiB{_PARTS}I")
+_IS_CUT: Final = 1
+_HAS_CLIENT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ class Copy:
     """The response as it went out; of a long one the head as it went out and the beginning of the content."""
     seconds: float
     """How long the real answer took."""
+    at: float
+    """When it was given; monotonic. An old copy would meet an application that has changed meanwhile."""
     client: tuple[str, int] | None = None
     server: tuple[str, int | None] = ("", None)
-    scheme: str = "http"
-    is_trusted: bool = False
     is_cut: bool = False
     """`reply` is the beginning of a long one; `length` and `digest` (b"" if it is not known) are of all its content."""
     length: int = -1
@@ -62,38 +64,38 @@ def encode(copy: Copy) -> bytes:
         copy.pool.encode(),
         client[0].encode(),
         host.encode("utf-8", "surrogateescape"),
-        f"{copy.scheme} {copy.method}".encode(),
+        copy.method.encode(),
         copy.head,
         copy.body,
         copy.reply,
         copy.digest,
     )
-    flags = copy.is_trusted * _IS_TRUSTED | copy.is_cut * _IS_CUT | (copy.client is not None) * _HAS_CLIENT
-    head = _HEAD.pack(copy.seconds, copy.length, client[1], -1 if port is None else port, flags, *map(len, parts))
+    flags = copy.is_cut * _IS_CUT | (copy.client is not None) * _HAS_CLIENT
+    head = _HEAD.pack(
+        copy.seconds, copy.at, copy.length, client[1], -1 if port is None else port, flags, *map(len, parts)
+    )
     return b"".join((head, *parts))
 
 
 def decode(data: bytes) -> Copy:
     """Back from `encode()`."""
-    seconds, length, client_port, port, flags, *sizes = _HEAD.unpack_from(data)
+    seconds, at_time, length, client_port, port, flags, *sizes = _HEAD.unpack_from(data)
     parts, at = [], _HEAD.size
     for size in sizes:
         parts.append(data[at : at + size])
         at += size
-    pattern, pool, client, host, words, head, body, reply, digest = parts
-    scheme, _, method = words.decode().partition(" ")
+    pattern, pool, client, host, method, head, body, reply, digest = parts
     return Copy(
         pattern=pattern.decode(),
         pool=pool.decode(),
         head=head,
         body=body,
-        method=method,
+        method=method.decode(),
         reply=reply,
         seconds=seconds,
+        at=at_time,
         client=(client.decode(), client_port) if flags & _HAS_CLIENT else None,
         server=(host.decode("utf-8", "surrogateescape"), None if port < 0 else port),
-        scheme=scheme,
-        is_trusted=bool(flags & _IS_TRUSTED),
         is_cut=bool(flags & _IS_CUT),
         length=length,
         digest=digest,
@@ -136,3 +138,11 @@ class ShadowQueue:
     def close(self) -> None:
         self._sending.close()
         self._receiving.close()
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowPart:
+    """What a worker needs to have copies made, and the shadow worker to send them."""
+
+    queue: ShadowQueue
+    rules: tuple[ShadowRule, ...]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from hybrid.errors import SettingsError
+from hybrid.routing.fuse import Limit, parse_fuse
 from hybrid.routing.pools import Pool, PoolText, decide_pools, parse_pool, pools_from_table, refuse_tls
 from hybrid.routing.routes import Route, check_routes, from_table, parse_route
+from hybrid.routing.shadow import ShadowRule, read_shadow
 from hybrid.settings import Settings
 from hybrid.settings.cpus import usable_cpus
 from hybrid.settings.kinds import Opaque
@@ -23,6 +25,8 @@ class Layout:
 
     pools: tuple[Pool, ...]
     routes: tuple[Route, ...] = ()
+    shadow: tuple[ShadowRule, ...] = ()
+    fuse: tuple[Limit, ...] = ()
 
     def names(self) -> tuple[str, ...]:
         return tuple(pool.name for pool in self.pools)
@@ -36,7 +40,21 @@ def lay_out(settings: Settings, cpus: Callable[[], int] = usable_cpus) -> Layout
     routes = read_routes(_items(settings.routes), settings.config)
     check_routes(routes, [pool.name for pool in pools])
     refuse_tls(pools, routes)
-    return Layout(pools, routes)
+    return Layout(pools, routes, shadow_rules(settings, [pool.name for pool in pools]), fuse_limits(settings))
+
+
+def shadow_rules(settings: Settings, pools: Sequence[str]) -> tuple[ShadowRule, ...]:
+    """Raises SettingsError."""
+    return read_shadow(_items(settings.shadow), pools, settings.config)
+
+
+def fuse_limits(settings: Settings) -> tuple[Limit, ...]:
+    """Raises SettingsError."""
+    if not settings.fuse:
+        return ()
+    if not settings.fuse_window:
+        raise SettingsError("setting fuse_window: found 0, expected the seconds that --fuse looks at, such as 30")
+    return parse_fuse(settings.fuse)
 
 
 def read_routes(items: Iterable[object], file: str = "") -> tuple[Route, ...]:

@@ -10,13 +10,13 @@ itself.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hybrid.errors import SettingsError
 from hybrid.routing.pattern import Pattern, parse_pattern
-from hybrid.routing.routes import POOL_NAME, Route, Share
+from hybrid.routing.routes import POOL_NAME, Route, Share, from_table
 from hybrid.routing.table import RouteTable
 
 if TYPE_CHECKING:
@@ -69,25 +69,44 @@ def parse_shadow(text: str, where: str = "--shadow") -> ShadowRule:
     return ShadowRule(pattern if pattern.methods else replace(pattern, methods=SAFE), pool, percent)
 
 
-def read_shadow(texts: Iterable[str], pools: Sequence[str], where: str = "--shadow") -> tuple[ShadowRule, ...]:
-    """All rules. `pools` are the names of those that there are. Raises SettingsError."""
+def read_shadow(items: Iterable[object], pools: Sequence[str], file: str = "") -> tuple[ShadowRule, ...]:
+    """All rules: texts as --shadow takes them, or tables of `file`. `pools` are the names of those that there are.
+
+    Raises SettingsError.
+    """
     rules: list[ShadowRule] = []
-    for text in texts:
-        rule = parse_shadow(text, where)
+    for number, item in enumerate(items, 1):
+        if isinstance(item, str):
+            where = f"--shadow {item!r}"
+            rule = parse_shadow(item)
+        else:
+            where = f"{file} [[shadow]] {number}".strip()
+            rule = _from_table(cast("Mapping[str, object]", item), where)
         if rule.pool not in pools:
-            raise SettingsError(f"{where} {text!r}: there is no pool {rule.pool!r}; there are {', '.join(pools)}")
+            raise SettingsError(f"{where}: there is no pool {rule.pool!r}; there are {', '.join(pools)}")
         if len(pools) < 2:
-            raise SettingsError(
-                f"{where} {text!r}: {rule.pool} is the only pool; add another with --pool, to compare it with"
-            )
+            raise SettingsError(f"{where}: {rule.pool} is the only pool; add another with --pool, to compare it with")
         if any(other.pattern == rule.pattern for other in rules):
-            raise SettingsError(f"{where} {text!r}: there is a rule for this pattern already; remove one")
+            raise SettingsError(f"{where}: there is a rule for this pattern already; remove one")
         rules.append(rule)
     if rules and POOL in pools:
         raise SettingsError(
             f"pool {POOL}: with --shadow this is the name of the pool that compares; give yours another name"
         )
     return tuple(rules)
+
+
+def _from_table(table: Mapping[str, object], where: str) -> ShadowRule:
+    """A table as of a route, with one pool and perhaps `percent`."""
+    pool, percent = table.get("pool"), table.get("percent", 100)
+    if not isinstance(pool, str):
+        raise SettingsError(f"{where}: pool: found {pool!r}, expected the name of a pool")
+    if isinstance(percent, bool) or not isinstance(percent, (int, float)):
+        raise SettingsError(f"{where}: percent: found {percent!r}, expected a number above 0 and up to 100")
+    # Through the text, for what it may be; the pattern may say more than text can.
+    rule = parse_shadow(f"/={pool}:{percent}", where)
+    pattern = from_table({key: value for key, value in table.items() if key != "percent"}, where).pattern
+    return replace(rule, pattern=pattern if pattern.methods else replace(pattern, methods=SAFE))
 
 
 class ShadowPlan:

@@ -177,6 +177,7 @@ DURATION = Kind("SECONDS", "seconds, 0 or more, such as 30, 0.5, 500ms or 2m", _
 SIZE = Kind("BYTES", "a number of bytes, 0 or more, such as 65536, 64k or 16M", _size)
 MODE = Kind("MODE", "file mode bits, such as 022 or 0o077", _mode)
 ADDRESSES = Kind("ADDRESS", "addresses separated by commas, or a list", lambda value: _list(value, ","), is_list=True)
+NAMES = Kind("NAME", "names separated by commas, or a list", lambda value: _list(value, ","), is_list=True)
 PATHS = Kind("PATH", "paths separated by commas, or a list", lambda value: _list(value, ","), is_list=True)
 TARGETS = Kind(
     "PATH", "paths to request that begin with /", lambda value: tuple(map(_target, _list(value, ","))), is_list=True

@@ -331,6 +331,20 @@ class Settings:
         own=True,
         shown_default="none",
     )
+    fuse_window: float = setting(
+        30.0,
+        kinds.DURATION,
+        "Pools",
+        "Over how long --fuse looks at what the pools do.",
+        own=True,
+    )
+    shadow_ignore_headers: tuple[str, ...] = setting(
+        (),
+        kinds.NAMES,
+        "Pools",
+        "Response fields that may differ in shadow traffic, separated by commas; `cookie:NAME` for one cookie.",
+        own=True,
+    )
     routes_state: str = setting(
         "",
         kinds.PATH,

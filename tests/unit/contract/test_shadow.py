@@ -14,10 +14,9 @@ COPY = Copy(
     method="GET",
     reply=b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
     seconds=0.125,
+    at=4711.25,
     client=("::1", 4711),
     server=("127.0.0.1", 8000),
-    scheme="https",
-    is_trusted=True,
     is_cut=True,
     length=1 << 40,
     digest=b"d" * 32,
@@ -25,7 +24,7 @@ COPY = Copy(
 
 
 def test_there_and_back() -> None:
-    for copy in (COPY, replace(COPY, client=None, server=("/run/\udcff.sock", None), is_trusted=False, is_cut=False)):
+    for copy in (COPY, replace(COPY, client=None, server=("/run/\udcff.sock", None), is_cut=False)):
         assert decode(encode(copy)) == copy
 
 

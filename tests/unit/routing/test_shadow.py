@@ -51,6 +51,27 @@ def test_what_cannot_be_together_is_refused() -> None:
         read_shadow(["/a=modern"], [*POOLS, "shadow"])
 
 
+def test_tables() -> None:
+    tables = [{"path": "/a/*", "header": "x-test", "pool": "modern", "percent": 20}, {"path": "/b", "pool": "legacy"}]
+    first, second = read_shadow(tables, POOLS)
+    assert (first.pool, first.percent, first.pattern.headers) == ("modern", 20, (("x-test", ""),))
+    assert str(second) == "/b=legacy"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"path": "/a"}, r"hybrid.toml \[\[shadow\]\] 1: pool: found None"),
+        ({"path": "/a", "pool": "modern", "percent": "x"}, "percent: found 'x'"),
+        ({"path": "/a", "pool": "modern", "percent": 0}, "expected a percentage"),
+        ({"path": "/a", "pool": "modern", "sticki": 1}, "there is no key 'sticki'"),
+    ],
+)
+def test_bad_tables_are_refused_with_the_reason(table: dict[str, object], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        read_shadow([table], POOLS, "hybrid.toml")
+
+
 def test_only_get_and_head_unless_asked_for() -> None:
     plan = ShadowPlan(read_shadow(["/api/*=modern", "POST /api/search=modern"], POOLS))
     assert plan.rule_for(request("GET")) is not None
