@@ -157,15 +157,24 @@ class AsgiWorker:
         service.loop.add_reader(context.channel, self._on_channel)
         sweeper.start()
         acceptor.resume()
+        crossroads = service.crossroads
+        if crossroads is not None:
+            crossroads.start(acceptor)
         await self._until(Stop.GRACEFUL)
 
         service.wind_up()
+        if crossroads is not None:
+            crossroads.wind_up()
         context.channel.send(Draining("stop"))
         if delay := drain_delay(context):
             await self._until(Stop.QUICK, monotonic() + delay)
         acceptor.stop(is_last=is_last(context))
+        if crossroads is not None:
+            crossroads.close()
         began = monotonic()
         await self._drain(began)
+        if crossroads is not None:
+            crossroads.end()
         is_clean = await self._end_lifespan(began)
         sweeper.stop()
         service.loop.remove_reader(context.channel)
@@ -239,13 +248,19 @@ class AsgiWorker:
 
     async def _drained(self, deadline: float) -> bool:
         """Wait until nothing is under way. False at the deadline, or when a quick stop is asked for meanwhile."""
-        service = self._service
-        while service.running or service.connections or self._acceptor.is_connecting:
+        while not self._is_idle():
             now = monotonic()
             if now >= deadline or self._stop is Stop.QUICK:
                 return False
             await self._until(Stop.QUICK, min(deadline, now + POLL_S))
         return True
+
+    def _is_idle(self) -> bool:
+        """Nothing is under way, nor on its way to us and to nobody else."""
+        service = self._service
+        if service.running or service.connections or self._acceptor.is_connecting:
+            return False
+        return service.crossroads is None or service.crossroads.is_done()
 
     async def _ended(self, deadline: float) -> None:
         """Wait for the calls of the application that were cancelled."""

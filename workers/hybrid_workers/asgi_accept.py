@@ -18,6 +18,7 @@ from time import monotonic
 from typing import Any
 
 from hybrid.contract import Listener
+from hybrid.contract.queue import Handed
 from hybrid.errors import ProtocolError
 from hybrid.http.deadlines import LINGER_S
 from hybrid.http.peer import Peer
@@ -50,7 +51,7 @@ class Acceptor:
 
     def resume(self) -> None:
         """Accept, if there is room."""
-        if self._is_accepting or self._is_stopped or self._is_full:
+        if self._is_accepting or self._is_stopped or self.is_full:
             return
         self._is_accepting = True
         for listener in self._listeners:
@@ -88,7 +89,8 @@ class Acceptor:
         return bool(self._pending)
 
     @property
-    def _is_full(self) -> bool:
+    def is_full(self) -> bool:
+        """There are as many connections as there may be."""
         return len(self._service.connections) + len(self._pending) >= self._capacity
 
     def _pause(self) -> None:
@@ -100,7 +102,7 @@ class Acceptor:
     def _accept(self, listener: Listener) -> bool:
         """True if there may be more at once."""
         for _ in range(BUDGET):
-            if self._is_full:
+            if self.is_full:
                 self._pause()
                 return False
             try:
@@ -117,11 +119,21 @@ class Acceptor:
             self._take(sock, address, listener)
         return True
 
-    def adopt(self, sock: socket.socket, peer: Peer, data: bytes = b"") -> None:
-        """Serve a connected socket, which becomes ours. `data` is what was read from it already."""
+    def adopt(
+        self,
+        sock: socket.socket,
+        peer: Peer,
+        *,
+        handed: Handed | None = None,
+        refused: ProtocolError | None = None,
+    ) -> None:
+        """Serve a connected socket, which becomes ours. `handed`: another worker has accepted it, and read from it.
+
+        `refused`: it is told so instead.
+        """
         sock.setblocking(False)
-        self._service.accepted += 1
-        self._begin(self._connect(sock, peer, data))
+        self._service.accepted += handed is None
+        self._begin(self._connect(sock, peer, handed, refused))
 
     def _take(self, sock: socket.socket, address: Any, listener: Listener) -> None:
         """Serve a connection just accepted; first admit it, if there is more than HTTP on it."""
@@ -147,15 +159,19 @@ class Acceptor:
         self._pending.discard(task)
         self.resume()  # it may have been one too many
 
-    async def _connect(self, sock: socket.socket, peer: Peer, data: bytes) -> None:
+    async def _connect(
+        self, sock: socket.socket, peer: Peer, handed: Handed | None = None, refused: ProtocolError | None = None
+    ) -> None:
         try:
-            _, connection = await self._loop.connect_accepted_socket(lambda: HttpConnection(self._service, peer), sock)
+            _, connection = await self._loop.connect_accepted_socket(
+                lambda: HttpConnection(self._service, peer, refused, handed), sock
+            )
         except OSError as error:  # reset before we came to it
             self._service.log.debug("accept: %s", error)
             sock.close()
             return
-        if data:
-            connection.data_received(data)
+        if handed is not None and refused is None:
+            connection.go_on()
 
     async def _admit(self, admission: Admission) -> None:
         """Take the PROXY header and make sure that TLS follows where it must; TLS itself is the event loop's."""
@@ -177,7 +193,7 @@ class Acceptor:
             admission.close()
             raise
         if admissions.tls is None:
-            await self._connect(sock, admission.peer, b"")
+            await self._connect(sock, admission.peer)
             return
         try:
             await self._loop.connect_accepted_socket(

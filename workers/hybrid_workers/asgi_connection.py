@@ -18,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 
 from hybrid.asgi import RequestCycle
+from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.proxies import introduce
@@ -25,7 +26,8 @@ from hybrid.http.request import Request
 from hybrid.http.tls_facts import facts_of
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import CONTINUE, refusal
-from hybrid.http1.response import Response
+from hybrid.http1.response import Prefixes, Response
+from hybrid.routing import Choice
 from hybrid.websocket import read_opening
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service, frames_of_cycle
@@ -61,6 +63,7 @@ class HttpConnection(asyncio.Protocol):
         "_has_next",
         "_is_reading",
         "_refused",
+        "_leaving",
         "_stalled",
         "_stalled_since",
         "_template",
@@ -71,12 +74,15 @@ class HttpConnection(asyncio.Protocol):
         "eof_at",
         "is_writable",
         "label",
+        "handed",
         "loop",
         "peer",
         "phase",
         "receiver",
         "service",
+        "prefixes",
         "since",
+        "route",
         "transport",
         "unsent",
         "wants_continue",
@@ -84,8 +90,10 @@ class HttpConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, service: Service, peer: Peer, refused: ProtocolError | None = None) -> None:
-        """`refused`: it was not admitted, and is to be told so."""
+    def __init__(
+        self, service: Service, peer: Peer, refused: ProtocolError | None = None, handed: Handed | None = None
+    ) -> None:
+        """`refused`: it was not admitted, and is to be told so. `handed`: it was another worker's; `go_on()` with it."""
         self.service = service
         self.loop = service.loop
         self.peer = peer
@@ -107,11 +115,21 @@ class HttpConnection(asyncio.Protocol):
         self._template = service.scopes.template(peer, service.rules.root_path)
         self._refused = refused
         self._is_reading = True
+        self.handed = handed
+        """How it came here from another worker, for this request; set until that is read."""
+        self.route = ""
+        """The pattern that chose this worker's pool for the request under way."""
+        self.prefixes: Prefixes | None = None
+        """What the response to the request under way begins with, where that is not as with all others."""
+        self._leaving: tuple[Request, Choice] | None = None
+        """For another pool, as soon as what was written is with the kernel."""
         self._has_next = False
         """A request that came while the last one was under way is about to begin."""
         self._drainers: list[asyncio.Future[None]] | None = None
         self._drained = 0
         self._stalled = 0
+        if handed is not None and refused is None:
+            self._take_over(handed)
         self._stalled_since = 0.0
 
     # -- the transport calls ----------------------------------------------------------------------
@@ -182,8 +200,56 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin(self, request: Request) -> None:
         """Call the application with a request whose head is complete."""
+        if self._leaving is not None:
+            request, choice = self._leaving
+            self._leaving = None
+            self.loop.call_soon(self._leave, request, choice, context=self.service.context)
+
+    # -- for the crossroads -----------------------------------------------------------------------
+
+    def _take_over(self, handed: Handed) -> None:
+        """What was read elsewhere comes before all that the transport reads, which may begin to before `go_on()`."""
+        self.receiver.ahead = handed.ahead
+        self.receiver.buffer = handed.data
+        self._has_next = bool(handed.data)
+        if handed.kind is Kind.RELIEF:
+            self.handed = None
+
+    def go_on(self) -> None:
+        """Begin with what was read elsewhere."""
+        self._next()
+
+    def leave_when_written(self, request: Request, choice: Choice) -> None:
+        """The request is another pool's, but something is still to be written here."""
+        self._pause_reading()
+        self.phase = Phase.LINGERING  # where the rule for clients that do not read is the one that counts
+        self.since = monotonic()
+        self._leaving = (request, choice)
+        self.transport.set_write_buffer_limits(0)
+
+    def _leave(self, request: Request, choice: Choice) -> None:
+        if self.phase is not Phase.LINGERING or self.transport.is_closing():
+            return
+        crossroads = self.service.crossroads
+        assert crossroads is not None, "it has said that this connection is to leave"
+        self.phase = _IDLE
+        if not crossroads.sends(self, request, choice):
+            self.transport.set_write_buffer_limits(HIGH_WATER)
+            self._resume_reading()
+            self._serve(request)
+
+    def forget(self) -> None:
+        """Close our end of a connection that is another worker's now."""
+        self.phase = Phase.CLOSED
+        self.service.connections.discard(self)
+        self._pause_reading()
+        self.transport.abort()
+
+    def turn_away(self, error: ProtocolError) -> None:
+        """Answer this, for no fault of the client's."""
+        self.write(refusal(error, self.service.prefixes))
+        self._linger()
         service = self.service
-        receiver = self.receiver
         try:
             introduce(request, self.peer, service.rules)
         except ProtocolError as error:
@@ -191,10 +257,17 @@ class HttpConnection(asyncio.Protocol):
             return
         if request.upgrade == b"websocket" and service.speaks_websocket:
             self._upgrade(request)
+            if service.crossroads is not None and service.crossroads.takes_away(self, request):
+                return
             return
         self.phase = _SERVING
         has_body = receiver.body is not None
-        self.cycle = cycle = service.new_cycle(request, service.prefixes, self, has_body=has_body)
+        self._serve(request)
+
+    def _serve(self, request: Request) -> None:
+        service = self.service
+        receiver = self.receiver
+        self.cycle = cycle = service.new_cycle(request, self.prefixes or service.prefixes, self, has_body=has_body)
         if service.is_closing_each:
             cycle.response.keep_alive = False
         cycle.started = now = monotonic()
@@ -222,7 +295,7 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(error)
             return
         self.flush()
-        session = WebSocketSession(service, self.transport, request, opening)
+        session = WebSocketSession(service, self.transport, request, opening, self.prefixes)
         self.transport.set_protocol(session)
         service.connections.discard(self)
         self.phase = Phase.CLOSED

@@ -29,6 +29,7 @@ from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
 from hybrid_workers.admission import Admissions
 from hybrid_workers.asgi_outbox import Outbox
+from hybrid_workers.asgi_crossroads import AsgiCrossroads
 from hybrid_workers.asgi_phase import last_patience, patience
 from hybrid_workers.bridge import Bridge, BridgeCycle
 from hybrid_workers.deadline import BEAT_AHEAD_S, DeadlineLog
@@ -83,6 +84,7 @@ class Service:
         "deadlines",
         "errors",
         "is_closing_each",
+        "crossroads",
         "joins_buffers",
         "limits",
         "log",

@@ -52,6 +52,8 @@ class Sweeper:
         second = int(now)
         service.refresh(now, is_new_second=second != self._second)
         self._second = second
+        if service.crossroads is not None:
+            service.crossroads.sweep(now)
         is_late = lag > STANDSTILL_S
         for connection in tuple(service.connections):
             if is_late:

@@ -23,7 +23,7 @@ from hybrid.http.overload import RETRY_AFTER_S
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.refusal import plain_page
-from hybrid.http1.response import Response
+from hybrid.http1.response import Prefixes, Response
 from hybrid.websocket import Connection, Deflate, Keepalive, Opening, State, Verdict, acceptance, frames
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class WebSocketSession(asyncio.Protocol):
         "_late_pong",
         "_opening",
         "_phase",
+        "_prefixes",
         "_reason",
         "_service",
         "_stalled_since",
@@ -92,10 +93,19 @@ class WebSocketSession(asyncio.Protocol):
 
     is_endless = True
 
-    def __init__(self, service: Service, transport: asyncio.Transport, request: Request, opening: Opening) -> None:
+    def __init__(
+        self,
+        service: Service,
+        transport: asyncio.Transport,
+        request: Request,
+        opening: Opening,
+        prefixes: Prefixes | None = None,
+    ) -> None:
+        """`prefixes`: what the answer to the handshake begins with, if not as with all others."""
         settings = service.settings
         self.request = request
-        self.response = Response(request, service.prefixes)
+        self._prefixes = prefixes or service.prefixes
+        self.response = Response(request, self._prefixes)
         """The denial, should the application choose one."""
         self.response.keep_alive = False
         self.task: asyncio.Task[None] | None = None
@@ -361,7 +371,7 @@ class WebSocketSession(asyncio.Protocol):
 
     def _accept(self, subprotocol: str | None, headers: Any) -> None:
         service = self._service
-        self._write(acceptance(self._opening, service.prefixes, subprotocol=subprotocol, headers=headers))
+        self._write(acceptance(self._opening, self._prefixes, subprotocol=subprotocol, headers=headers))
         self._status = 101
         self._phase = Phase.OPEN
         settings = service.settings
