@@ -19,6 +19,7 @@ from typing import Any
 
 from hybrid.contract import Listener
 from hybrid.contract.queue import Handed
+from hybrid.contract.scoreboard import Word
 from hybrid.errors import ProtocolError
 from hybrid.http.deadlines import LINGER_S
 from hybrid.http.peer import Peer
@@ -31,6 +32,10 @@ BUDGET = 8
 """Connections accepted per listener and turn of the loop: between two turns a sibling gets its chance."""
 BACK_OFF_S = 0.1
 """How long no connection is accepted when there is no descriptor or memory for one."""
+YIELD_S = 0.02
+"""How long a worker that holds more connections than a sibling leaves new ones to it."""
+GRACE_S = 0.005
+"""What waits right after that was left by the sibling too."""
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -47,11 +52,15 @@ class Acceptor:
         self._pending: set[asyncio.Task[Any]] = set()
         self._is_accepting = False
         self._is_stopped = False
-        service.on_connection_closed = self.resume
+        self._is_yielding = False
+        self._grace_until = 0.0
+        self._balance = service.balance
+        self._words = service.row.words
+        service.on_connection_closed = self._closed
 
     def resume(self) -> None:
         """Accept, if there is room."""
-        if self._is_accepting or self._is_stopped or self.is_full:
+        if self._is_accepting or self._is_stopped or self._is_yielding or self.is_full:
             return
         self._is_accepting = True
         for listener in self._listeners:
@@ -93,6 +102,30 @@ class Acceptor:
         """There are as many connections as there may be."""
         return len(self._service.connections) + len(self._pending) >= self._capacity
 
+    def _count(self) -> int:
+        """How many connections there are; told to the siblings too, which go by it."""
+        count = self._words[Word.CONNECTIONS] = len(self._service.connections) + len(self._pending)
+        return count
+
+    def _closed(self) -> None:
+        self._count()
+        self.resume()
+
+    def _yields(self) -> bool:
+        """Leave what waits to a sibling with fewer connections, but not for long."""
+        now = monotonic()
+        if self._balance is None or now < self._grace_until or not self._balance.is_ahead(self._count(), now):
+            return False
+        self._is_yielding = True
+        self._pause()
+        self._loop.call_later(YIELD_S, self._go_on)
+        return True
+
+    def _go_on(self) -> None:
+        self._is_yielding = False
+        self._grace_until = monotonic() + GRACE_S
+        self.resume()
+
     def _pause(self) -> None:
         if self._is_accepting:
             self._is_accepting = False
@@ -104,6 +137,8 @@ class Acceptor:
         for _ in range(BUDGET):
             if self.is_full:
                 self._pause()
+                return False
+            if not self._is_stopped and self._yields():
                 return False
             try:
                 sock, address = listener.socket.accept()

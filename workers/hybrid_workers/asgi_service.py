@@ -31,6 +31,7 @@ from hybrid_workers.admission import Admissions
 from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_crossroads import AsgiCrossroads
 from hybrid_workers.asgi_phase import last_patience, patience
+from hybrid_workers.balance import Balance
 from hybrid_workers.bridge import Bridge, BridgeCycle
 from hybrid_workers.deadline import BEAT_AHEAD_S, DeadlineLog
 from hybrid_workers.shedding import Shedder
@@ -77,6 +78,7 @@ class Service:
         "admissions",
         "answered",
         "app",
+        "balance",
         "channel",
         "connections",
         "context",
@@ -133,7 +135,8 @@ class Service:
         self.prefixes = Prefixes.from_settings(settings)
         self.rules = ProxyRules(settings, context.log.warning)
         self.admissions = Admissions(context, self.rules)
-        self.scopes: Scopes | Bridge
+        self.balance = Balance(context) if context.pool_size > 1 else None
+        self.scopes: Scopes | Bridge | HookedBridge
         self.new_cycle: NewCycle
         self.speaks_websocket = not isinstance(app, Bridge)
         if isinstance(app, Bridge):

@@ -51,6 +51,10 @@ LAST_CHANCE_S: Final = 1.0
 """When the worker stops, a connection idle for less than this may bring one more request: it may be on its way."""
 BUSY_DELAY_S: Final = 0.02
 """How long a worker without a free thread leaves a new connection to its siblings."""
+AHEAD_LOOK_S: Final = 0.05
+"""How often a worker that has more connections than a sibling looks whether it still has."""
+AHEAD_S: Final = 0.2
+"""After so long it takes one all the same: perhaps the sibling cannot."""
 EXPECT_S: Final = 0.05
 """Who connects sends a request within this time, or is not waited for."""
 _ACCEPT_PAUSE_S: Final = 0.5
@@ -141,6 +145,9 @@ class Reactor:
         self._has_delayed = False
         self._has_siblings = service.context.pool_size > 1
         self._balance = Balance(service.context)
+        self.is_ahead = False
+        """It leaves connections to siblings that have fewer, and not because it has no room."""
+        self._ahead_until = 0.0
         self._expected = 0
         """Connections just accepted whose request has not come."""
         self._expected_until = 0.0
@@ -259,7 +266,14 @@ class Reactor:
         """Take connections, unless that must wait."""
         if self.is_closed or len(self.connections) >= self._most_connections:
             return
-        if now < self._accept_again_at:
+        if self.is_ahead:
+            if now < self._accept_again_at:
+                return
+            if now < self._ahead_until and self._balance.is_ahead(len(self.connections), now):
+                self._accept_again_at = now + AHEAD_LOOK_S
+                return
+            self.is_ahead = False
+        elif now < self._accept_again_at:
             if not (self._has_delayed and self._has_room(now)):
                 return
         elif self._has_delayed and self._has_siblings and not self._has_room(now) and self._balance.has_room(now):
@@ -307,6 +321,12 @@ class Reactor:
                 self.adopt(sock, self._admissions.meet(client, server), now)
             if self._expected and not self._has_room(now):
                 self._yield(now)
+                return
+            if self._has_siblings and not self.is_stopping and self._balance.is_ahead(len(self.connections), now):
+                self._yield(now)
+                self.is_ahead = True
+                self._accept_again_at = now + AHEAD_LOOK_S
+                self._ahead_until = now + AHEAD_S
                 return
 
     def _yield(self, now: float) -> None:

@@ -71,6 +71,8 @@ def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/stream":
         return stream(int(environ["QUERY_STRING"]))
+    if environ["PATH_INFO"] == "/pid":
+        return [b"pid=%d;" % os.getpid()]
     if environ["PATH_INFO"] == "/body":
         return [b"%d" % len(environ["wsgi.input"].read())]
     return [b"%d" % os.getpid()]
@@ -136,6 +138,12 @@ async def asgi_app(
     receive: Callable[[], Awaitable[dict[str, Any]]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
 ) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": f"pid={os.getpid()};"})
+        await receive()
+        return
     assert scope["type"] == "http"
     path, seconds = scope["path"], scope["query_string"]
     if path.endswith("events"):
@@ -158,4 +166,5 @@ async def asgi_app(
             await asyncio.sleep(0.1)
         await send({"type": "http.response.body"})
     else:
-        await send({"type": "http.response.body", "body": b"%d" % os.getpid()})
+        text = b"pid=%d;" if path == "/pid" else b"%d"
+        await send({"type": "http.response.body", "body": text % os.getpid()})
