@@ -37,6 +37,8 @@ class Remains:
     """Of all Python threads, newest call first; "" if the process had no chance to write them."""
     peak_rss: int = 0
     """Bytes."""
+    connections: int = 0
+    """Of clients that it had accepted, those of the requests and the others: so many may have noticed."""
     was_oom: bool | None = None
     """Whether the out-of-memory killer did it; None where there is no counter."""
 
@@ -81,6 +83,8 @@ def death(child: Child, code: int | None, signal: str, remains: Remains, now: fl
         where += f" served_s={now - child.ready_at:.1f}"
     if remains.peak_rss:
         where += f" peak_rss={remains.peak_rss >> 20}M"
+    if not quiet and remains.connections:
+        where += f" connections={remains.connections}"
     if not quiet:
         where += _in_flight(remains.requests, now)
     if signal:
@@ -100,6 +104,7 @@ def death(child: Child, code: int | None, signal: str, remains: Remains, now: fl
         "signal": signal,
         "served_s": None if child.ready_at is None else round(now - child.ready_at, 3),
         "peak_rss_bytes": remains.peak_rss,
+        "connections": remains.connections,
         "in_flight": [
             {
                 "method": request.method,

@@ -146,20 +146,31 @@ def _examine(fates: Fates, killed: dict[int, float], log: str) -> Autopsy:
         for pid, requests in re.findall(r"Worker \(pid:(\d+)\) was sent SIGKILL!.* in_flight=\[(.*)\]", log)
         for name in re.findall(r"/\?r=([\d-]+);", requests)
     }
-    for failure in fates.failures:
+    room = {
+        int(pid): int(connections) + 1  # and one that it had accepted a moment ago
+        for pid, connections in re.findall(r"Worker \(pid:(\d+)\) was sent SIGKILL!.* connections=(\d+)", log)
+    }
+    for failure in sorted(fates.failures, key=lambda failure: failure.at):
         death = killed.get(named.get(failure.request, -1))
         if death is not None and death - 0.1 <= failure.at <= death + _UNREAD_S:
             autopsy.named.append(failure)
         elif killed.get(failure.served_by, failure.at) < failure.sent_at:
             autopsy.stale.append(failure)
-        elif failure.fate in ("reset", "closed") and _died_with(failure, killed):
+        elif failure.fate in ("reset", "closed") and (pid := _died_with(failure, killed, room)):
+            room[pid] -= 1
             autopsy.unread.append(failure)
         else:
             autopsy.unexplained.append(failure)
     return autopsy
 
 
-def _died_with(failure: Failure, killed: dict[int, float]) -> bool:
-    """Was it lost just when the worker of its connection died? For a fresh connection, any worker."""
-    deaths = [at for pid, at in killed.items() if failure.served_by in (0, pid)]
-    return any(at - 0.1 <= failure.at <= at + _UNREAD_S for at in deaths)
+def _died_with(failure: Failure, killed: dict[int, float], room: dict[int, int]) -> int:
+    """The worker that died just when this was lost, the one of its connection; 0 if there is none.
+
+    For a fresh connection it may be any, but none can have lost more than it had accepted.
+    """
+    for pid, at in killed.items():
+        is_its = failure.served_by in (0, pid)
+        if is_its and at - 0.1 <= failure.at <= at + _UNREAD_S and room.get(pid, 0) > 0:
+            return pid
+    return 0

@@ -70,6 +70,14 @@ def test_class_says_whose_doing_it_was(
     assert f" class={kind} " in record.text
 
 
+def test_record_counts_the_connections_where_clients_may_have_noticed() -> None:
+    remains = Remains(connections=7)
+    record = death(CHILD, None, "SIGSEGV", remains, 100.0)
+    assert record.text.endswith(" connections=7")
+    assert record.as_json(103.0)["connections"] == 7
+    assert "connections=" not in death(TOLD, None, "SIGTERM", remains, 100.0).text
+
+
 def test_record_names_requests_memory_and_time() -> None:
     record = death(CHILD, None, "SIGSEGV", Remains([REQUEST], "Thread 1", 50 << 20), 100.0)
     assert record.text == (
