@@ -108,6 +108,10 @@ class RequestHooks:
         if self._before is not None:
             self._before(self._worker, view)
 
+    def has_begun(self, request: LoggedRequest) -> bool:
+        """`before` was called for it, and `after` not yet."""
+        return id(request) in self._views
+
     def after(self, request: LoggedRequest, environ: Mapping[str, object], response: ResponseView) -> None:
         """Never raises: the answer is out already."""
         view = self._views.pop(id(request), None) or RequestView(request)

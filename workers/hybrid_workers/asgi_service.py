@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from hybrid.asgi import App, Connection, Cycle, RequestCycle, Scopes
 from hybrid.contract import Retire, WorkerContext
 from hybrid.contract.scoreboard import Word
+from hybrid.hooks import RequestHooks
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
 from hybrid.http.proxies import ProxyRules
@@ -39,6 +40,7 @@ from hybrid_workers.stacks import frames_of, frames_of_awaitable
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
+    from hybrid_workers.asgi_hooks import HookedBridge
     from hybrid_workers.asgi_websocket import WebSocketSession
 
 
@@ -146,6 +148,8 @@ class Service:
             self.app = app
             self.scopes = Scopes(state=state, is_stripped=settings.root_path_mode == "stripped")
             self.new_cycle = partial(Cycle, app)
+        if context.hooks is not None:
+            self._call_hooks(RequestHooks.of(settings.hooks, context.hooks.worker), app)
         self.channel = context.channel
         self.retires_at = _NEVER
         if settings.max_requests:
@@ -164,6 +168,22 @@ class Service:
         self.answered = 0
         self.errors = 0
         self.on_connection_closed = _nothing
+        self.crossroads: AsgiCrossroads | None = None
+        """Where connections pass to other workers and come from them."""
+        if context.crossing is not None and context.tls is None:
+            self.crossroads = AsgiCrossroads(self, context.crossing, context)
+
+    def _call_hooks(self, hooks: RequestHooks | None, app: App | Bridge) -> None:
+        """Around each request, where the settings have hooks for that."""
+        if hooks is None:
+            return
+        from hybrid_workers.asgi_hooks import HookedAccess, HookedBridge, HookedCycles
+
+        self.access = HookedAccess(hooks, self.access)
+        if isinstance(app, Bridge):
+            self.scopes = HookedBridge(app, hooks)
+        else:
+            self.new_cycle = HookedCycles(app, hooks)
 
     def call(self, cycle: Call, coroutine: Coroutine[Any, Any, None]) -> None:
         """Start the application's call in a context of its own.

@@ -126,7 +126,7 @@ def test_hooks_are_called_in_gunicorns_order_with_live_objects(serve: Serve, wri
     assert re.search(rf"HOOK on_exit {arbiter} 0\n", server.log.text)
 
 
-@pytest.mark.parametrize("worker_class", ["sync", "gthread"])
+@pytest.mark.parametrize("worker_class", ["sync", "gthread", "gevent", "asgi"])
 def test_request_hooks_get_one_request_object_and_the_response(
     serve: Serve, write: Callable[..., Path], worker_class: str
 ) -> None:
@@ -137,6 +137,54 @@ def test_request_hooks_get_one_request_object_and_the_response(
     server.log.wait(r"HOOK pre_request \d+ GET /a\?b=1 127\.0\.0\.1 \d")
     server.log.wait(r"HOOK post_request \d+ /a /a 200 OK \d")
     server.log.wait(r"HOOK post_request \d+ /boom /boom 500 Internal Server Error \d")
+
+
+ASGI = """
+    async def app(scope, receive, send):
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http" or scope["path"] == "/boom":
+            raise ValueError("boom")
+        await send({"type": "http.response.start", "status": 201, "headers": [(b"x-mine", b"a")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-k", "uvicorn.workers.UvicornWorker"), ("--access-logfile", "-")])
+def test_request_hooks_are_called_around_asgi_requests(
+    serve: Serve, write: Callable[..., Path], options: tuple[str, ...]
+) -> None:
+    server = serve("site_app:app", "-w", "1", *options, folder=write(conf=CONF, site_app=ASGI))
+    server.wait_ready()
+    assert server.get("/a?b=1").status == 201
+    assert server.get("/boom").status == 500
+    server.log.wait(r"HOOK pre_request \d+ GET /a\?b=1 127\.0\.0\.1 \d")
+    server.log.wait(r"HOOK post_request \d+ /a /a 201 Created \d")
+    server.log.wait(r"HOOK post_request \d+ /boom /boom 500 Internal Server Error \d")
+    with server.connected() as sock:
+        sock.sendall(
+            b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+        )
+        assert sock.recv(100).startswith(b"HTTP/1.1 403")
+    assert server.stop() == 0
+    assert hooks(server).count("pre_request") == hooks(server).count("post_request") == 2
+
+
+@pytest.mark.parametrize(
+    ("worker_class", "source"), [("sync", APP), ("gthread", APP), ("gevent", APP), ("asgi", APP), ("asgi", ASGI)]
+)
+def test_what_pre_request_raises_is_answered_as_what_the_application_raises(
+    serve: Serve, write: Callable[..., Path], worker_class: str, source: str
+) -> None:
+    hook = "def pre_request(worker, req):\n    if req.path == '/refuse': raise KeyError('by hook')\n"
+    server = serve("site_app:app", "-k", worker_class, folder=write(conf=hook, site_app=source))
+    server.wait_ready()
+    assert server.get("/refuse").status == 500
+    server.log.wait("KeyError: 'by hook'")
+    assert server.get("/").body == b"ok"
 
 
 def test_pre_exec_is_called_in_the_process_that_becomes_the_new_arbiter(
