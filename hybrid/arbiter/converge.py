@@ -153,10 +153,12 @@ def _promote(state: State, actions: list[Action]) -> State:
     """A first generation is good in each pool with its first ready child; a reload, once all of its pools have one."""
     passed = [pool for pool in state.pools.values() if pool.good != pool.generation and _has_ready(state, pool)]
     candidates = {pool.name for pool in state.pools.values() if pool.generation == state.trial} - state.leaving
-    is_passed = candidates <= {pool.name for pool in passed}
+    good = {pool.name for pool in state.pools.values() if pool.good == pool.generation}
+    is_passed = candidates <= good | {pool.name for pool in passed}
+    is_trial = state.has_trial
     for pool in passed:
         is_new = pool.good == NEVER
-        if pool.generation == state.trial and not is_passed and any(p.is_on_trial for p in state.pools.values()):
+        if pool.generation == state.trial and not is_passed and is_trial:
             continue
         size = pool.size if is_new else pool.plan.size
         state = state.with_pool(replace(pool, good=pool.generation, good_plan=pool.plan, size=size, traceback=""))

@@ -185,6 +185,13 @@ class State:
     slots: int = 1024
     """How many rows the scoreboard has."""
 
+    @property
+    def has_trial(self) -> bool:
+        """A reload has not been passed yet, and workers of an earlier generation serve: perhaps of other pools."""
+        return self.trial != NEVER and any(
+            pool.good not in (NEVER, self.trial) and not pool.is_leaving for pool in self.pools.values()
+        )
+
     def child_of(self, pid: int) -> Child | None:
         """The child with this pid; None for a process that is not, or no longer, ours."""
         return next((child for child in self.children.values() if child.pid == pid), None) if pid else None

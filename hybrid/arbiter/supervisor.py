@@ -334,7 +334,7 @@ def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float,
         return _slow_down(state, child.pool, BOOT, None, now, actions)
     if pool.is_blocked:
         return state
-    if pool.generation == state.trial and any(pool.is_on_trial for pool in state.pools.values()):
+    if pool.generation == state.trial and state.has_trial:
         return _roll_back(state, reason, now, actions)
     if pool.good == NEVER and pool.plan.waits_for_fix:
         text = f"Worker cannot boot: {reason}; waiting for a changed file"
@@ -354,7 +354,7 @@ def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float,
 def _roll_back(state: State, reason: str, now: float, actions: Actions) -> State:
     """All pools go back to what served before: a release is one thing, however many pools it has."""
     failed = state.trial
-    good = max(pool.good for pool in state.pools.values())
+    good = max(pool.good for pool in state.pools.values() if pool.good != failed)
     traceback = next((pool.traceback for pool in state.pools.values() if pool.traceback), "")
     text = f"Reload failed: generation {failed}: {reason}; generation {good} serves on"
     actions.append(Say(Level.ERROR, text))

@@ -472,6 +472,26 @@ def test_reload_that_fails_in_one_pool_is_rolled_back_in_all() -> None:
     assert {child.pid for child in play.state.children.values()} == {101, 102}
 
 
+def test_reload_may_name_every_pool_anew() -> None:
+    play = Play().on(Loaded(0, {"main": Plan(size=1)})).spawned(101).on(Ready(101), Reload())
+    play.on(Loaded(1, {"web": Plan(size=1), "ws": Plan(size=1)})).does(Spawn("web", 1, 1), Spawn("ws", 2, 1))
+    play.spawned(201, 202).on(Ready(201)).does()
+    play.on(Ready(202)).does(Kill(101, TERM))
+    play.on(Exited(101, code=0)).does(Settle(1, True, "Reloaded: generation 1 serves with 2 workers"))
+    assert play.state.pools.keys() == {"web", "ws"}
+
+
+def test_reload_with_new_pools_that_cannot_boot_leaves_the_old_one() -> None:
+    play = Play().on(Loaded(0, {"main": Plan(size=1)})).spawned(101).on(Ready(101), Reload())
+    play.on(Loaded(1, {"web": Plan(size=1), "ws": Plan(size=1)})).spawned(201, 202).on(Ready(201))
+    play.on(BootFailed(202, 4, "no module")).does(
+        Settle(1, False, f"Reload failed: generation 1: no module; {SERVES_ON}", ""), Kill(201, TERM)
+    )
+    play.on(Exited(202, code=4), Exited(201, code=0)).does()
+    assert play.state.pools.keys() == {"main"}
+    assert play.state.phase is Phase.RUNNING
+
+
 def test_pool_that_a_failed_reload_brought_goes_again() -> None:
     play = Play().on(Loaded(0, {"web": Plan(size=1)})).spawned(101).on(Ready(101), Reload())
     play.on(Loaded(1, {"web": Plan(size=1), "ws": Plan(size=2)}))

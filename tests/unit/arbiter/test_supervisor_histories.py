@@ -55,12 +55,12 @@ class World(RuleBasedStateMachine):
         self.surge, self.waits = surge, waits
         self.happen(Loaded(0, self.plans(sizes)))
 
-    def plans(self, sizes: list[int]) -> dict[str, Plan]:
+    def plans(self, sizes: list[int], names: tuple[str, ...] = POOLS) -> dict[str, Plan]:
         return {
             name: Plan(
                 size=size, timeout_s=5.0, boot_timeout_s=8.0, surge=self.surge, waits_for_fix=self.waits, **self.limits
             )
-            for name, size in zip(POOLS, sizes, strict=False)
+            for name, size in zip(names, sizes, strict=False)
         }
 
     def happen(self, event: Event) -> None:
@@ -161,10 +161,15 @@ class World(RuleBasedStateMachine):
         self.happen(Reload())
 
     @precondition(lambda self: self.loads)
-    @rule(sizes=st.lists(st.integers(1, 4), min_size=1, max_size=2), works=st.booleans())
-    def load(self, sizes: list[int], works: bool) -> None:
+    @rule(
+        sizes=st.lists(st.integers(1, 4), min_size=1, max_size=2),
+        works=st.booleans(),
+        names=st.sampled_from([POOLS, POOLS, ("side", "main"), ("new", "side"), ("new", "newer")]),
+    )
+    def load(self, sizes: list[int], works: bool, names: tuple[str, ...]) -> None:
         generation = self.loads.pop(0)
-        self.happen(Loaded(generation, self.plans(sizes)) if works else LoadFailed(generation, "typing mistake"))
+        plans = self.plans(sizes, names)
+        self.happen(Loaded(generation, plans) if works else LoadFailed(generation, "typing mistake"))
 
     @rule()
     def reopen(self) -> None:
@@ -195,6 +200,12 @@ class World(RuleBasedStateMachine):
     @invariant()
     def everybody_who_was_told_to_go_has_a_deadline(self) -> None:
         assert all(child.deadline is not None for child in self.state.children.values() if child.sent is not None)
+
+    @invariant()
+    def whoever_has_served_is_not_ended_by_a_worker_that_cannot_boot(self) -> None:
+        """Only a first generation ends the arbiter, and only before each of its pools has served."""
+        if self.state.exit_code:
+            assert all(pool.good in (NEVER, 0) or self.waits for pool in self.state.pools.values()), self.state.pools
 
     @invariant()
     def exit_is_decided_once(self) -> None:
