@@ -62,8 +62,8 @@ class HttpConnection(asyncio.Protocol):
         "_drainers",
         "_has_next",
         "_is_reading",
-        "_refused",
         "_leaving",
+        "_refused",
         "_stalled",
         "_stalled_since",
         "_template",
@@ -72,17 +72,17 @@ class HttpConnection(asyncio.Protocol):
         "body_waited",
         "cycle",
         "eof_at",
+        "handed",
         "is_writable",
         "label",
-        "handed",
         "loop",
         "peer",
         "phase",
-        "receiver",
-        "service",
         "prefixes",
-        "since",
+        "receiver",
         "route",
+        "service",
+        "since",
         "transport",
         "unsent",
         "wants_continue",
@@ -112,9 +112,6 @@ class HttpConnection(asyncio.Protocol):
         """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
-        self._template = service.scopes.template(peer, service.rules.root_path)
-        self._refused = refused
-        self._is_reading = True
         self.handed = handed
         """How it came here from another worker, for this request; set until that is read."""
         self.route = ""
@@ -123,13 +120,16 @@ class HttpConnection(asyncio.Protocol):
         """What the response to the request under way begins with, where that is not as with all others."""
         self._leaving: tuple[Request, Choice] | None = None
         """For another pool, as soon as what was written is with the kernel."""
+        self._template = service.scopes.template(peer, service.rules.root_path)
+        self._refused = refused
+        self._is_reading = True
         self._has_next = False
         """A request that came while the last one was under way is about to begin."""
+        if handed is not None and refused is None:
+            self._take_over(handed)
         self._drainers: list[asyncio.Future[None]] | None = None
         self._drained = 0
         self._stalled = 0
-        if handed is not None and refused is None:
-            self._take_over(handed)
         self._stalled_since = 0.0
 
     # -- the transport calls ----------------------------------------------------------------------
@@ -195,11 +195,8 @@ class HttpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.is_writable = True
         self._wake_drainers()
-
-    # -- requests ---------------------------------------------------------------------------------
-
-    def _begin(self, request: Request) -> None:
-        """Call the application with a request whose head is complete."""
+        if self._has_next:
+            self.loop.call_soon(self._next, context=self.service.context)
         if self._leaving is not None:
             request, choice = self._leaving
             self._leaving = None
@@ -249,24 +246,29 @@ class HttpConnection(asyncio.Protocol):
         """Answer this, for no fault of the client's."""
         self.write(refusal(error, self.service.prefixes))
         self._linger()
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def _begin(self, request: Request) -> None:
+        """Call the application with a request whose head is complete."""
         service = self.service
         try:
             introduce(request, self.peer, service.rules)
+            if service.crossroads is not None and service.crossroads.takes_away(self, request):
+                return
         except ProtocolError as error:
             self._refuse(error)
             return
-        if request.upgrade == b"websocket" and service.speaks_websocket:
-            self._upgrade(request)
-            if service.crossroads is not None and service.crossroads.takes_away(self, request):
-                return
-            return
-        self.phase = _SERVING
-        has_body = receiver.body is not None
         self._serve(request)
 
     def _serve(self, request: Request) -> None:
         service = self.service
         receiver = self.receiver
+        if request.upgrade == b"websocket" and service.speaks_websocket:
+            self._upgrade(request)
+            return
+        self.phase = _SERVING
+        has_body = receiver.body is not None
         self.cycle = cycle = service.new_cycle(request, self.prefixes or service.prefixes, self, has_body=has_body)
         if service.is_closing_each:
             cycle.response.keep_alive = False
@@ -338,7 +340,9 @@ class HttpConnection(asyncio.Protocol):
             self._pause_reading()
 
     def _next(self) -> None:
-        """Begin a request that came while the last one was under way."""
+        """Begin a request that came while the last one was under way; not before the client has read enough."""
+        if not (self._has_next and self.is_writable):
+            return  # resume_writing() comes back
         self._has_next = False
         if self.phase <= _IDLE and self.receiver.buffer:
             self.data_received(b"")
@@ -447,6 +451,16 @@ class HttpConnection(asyncio.Protocol):
             if self.service.access is not None:
                 self._log(cycle, cycle.response.status if cycle.response.head_sent else 499)
             self._break(cycle)
+
+    def was_answered(self, cycle: RequestCycle) -> None:
+        """Another thread has sent the response, while the application held the loop: see standstill."""
+        if self.cycle is cycle:
+            self.cycle = None
+            self.service.answered += 1
+            self.service.errors += 1
+            if self.service.access is not None:
+                self._log(cycle, cycle.response.status)
+            self._linger()
 
     def on_ended(self, cycle: RequestCycle) -> None:
         service = self.service

@@ -29,8 +29,8 @@ from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
 from hybrid_workers.admission import Admissions
-from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_crossroads import AsgiCrossroads
+from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import last_patience, patience
 from hybrid_workers.balance import Balance
 from hybrid_workers.bridge import Bridge, BridgeCycle
@@ -84,11 +84,11 @@ class Service:
         "channel",
         "connections",
         "context",
+        "crossroads",
         "deadline",
         "deadlines",
         "errors",
         "is_closing_each",
-        "crossroads",
         "joins_buffers",
         "limits",
         "log",
