@@ -215,18 +215,18 @@ class Response:
         "_headers",
         "_prefixes",
         "_remaining",
-        "_request",
         "_status",
         "bytes_sent",
         "has_body",
         "head_sent",
         "is_complete",
         "keep_alive",
+        "request",
         "status",
     )
 
     def __init__(self, request: Request, prefixes: Prefixes) -> None:
-        self._request = request
+        self.request = request
         self._prefixes = prefixes
         self._status: int | str = 0
         self._headers: Iterable[Header] = ()
@@ -359,14 +359,14 @@ class Response:
             lines.append(line)
         if not self.head_sent or self.is_complete or not self.has_body or not self._chunked:
             return self.content(b"", more=False)
-        if not wants_trailers(self._request):
+        if not wants_trailers(self.request):
             lines = []
         self.is_complete = True
         return b"".join((b"0\r\n", *lines, b"\r\n"))
 
     def _lines(self, size: int, *, more: bool) -> list[bytes]:
         """The head, to be joined. Decides the framing of the content: RFC 9112 section 6.3."""
-        request = self._request
+        request = self.request
         status = self._status
         lines = [self._prefixes.rendered.get(status) or self._prefixes.of(status)]
         length = -1

@@ -40,13 +40,19 @@ class BodySource(Protocol):
         """Nothing of the body is left to come."""
 
 
-class Exchange:
-    """One per request. Not thread-safe: one thread at a time, and the application's calls in that thread."""
+class Exchange(Response):
+    """One per request. Not thread-safe: one thread at a time, and the application's calls in that thread.
+
+    It is the response itself, and not something that has one, because making an object costs as much as all that
+    is done with it.
+    """
 
     # Not slots: what few requests need is a default of the class, and costs the others nothing.
+    is_plain = False
+    """After `open()`: what it returned is all, nothing is left to close or to send."""
     source: BodySource | None = None
     """Set for a body that is still coming: then the connection is not kept if the application leaves it unread."""
-    file: FilePart | None = None
+    rest: FilePart | None = None
     """After `open()`: the content to send by sendfile behind the bytes that it returned."""
     headers: list[tuple[str, str]] | None = None
     """As the application chose them last."""
@@ -59,10 +65,14 @@ class Exchange:
         self, request: Request, prefixes: Prefixes, send: Callable[[Piece], None], sends_files: bool = False
     ) -> None:
         """`send` writes and blocks until the client has taken most of it. `sends_files`: the worker knows `file`."""
-        self.response = Response(request, prefixes)
-        self._request = request
+        super().__init__(request, prefixes)
         self._send = send
         self._sends_files = sends_files
+
+    @property
+    def response(self) -> Response:
+        """What of it is no matter of WSGI."""
+        return self
 
     def open(self, app: App, environ: Environ) -> Piece:
         """Call the application; what to write first. Runs its code until there is something."""
@@ -71,14 +81,16 @@ class Exchange:
         if kind is list and len(result) == 1 and type(result[0]) is bytes:  # type: ignore[arg-type, index]
             # What most frameworks return for most requests, so it is spared what follows.
             data = result[0]  # type: ignore[index]  # it is a list: just tested
-            response = self.response
-            if not response.head_sent and response.status and self.source is None and len(data) < LARGE:
-                return response.content(data, more=False)
-            return self._frame(data, more=False)
+            if self.status and not self.head_sent and self.source is None and len(data) < LARGE:
+                self.is_plain = True
+                return self.content(data, more=False)
+            piece = self._piece(data, more=False)
+            self.is_plain = self.is_complete
+            return piece
         close = getattr(result, "close", None)
         if close is not None:
             self.closer = close
-        if kind is FileWrapper and self._sends_files and not self.response.head_sent:
+        if kind is FileWrapper and self._sends_files and not self.head_sent:
             part = file_part(result)  # type: ignore[arg-type]  # it is a FileWrapper: just tested
             if part is not None:
                 return self._open_file(part)
@@ -94,10 +106,9 @@ class Exchange:
 
     def advance(self) -> Piece:
         """What to write next. When `response.is_complete` afterwards, it was the last."""
-        response = self.response
         following = self._next
         assert following is not None, "open() comes before advance()"
-        while not response.is_full:
+        while not self.is_full:
             try:
                 data = following()
             except StopIteration:
@@ -105,8 +116,8 @@ class Exchange:
             if not isinstance(data, bytes):
                 raise ResponseError(f"the application yielded {type(data).__name__}; expected bytes")
             if data:
-                return self._frame(data, more=not self._is_single)
-        return self._frame(b"", more=False)
+                return self._piece(data, more=not self._is_single)
+        return self._piece(b"", more=False)
 
     def close(self) -> None:
         """Tell the application that its iterable is no longer needed. In every path, once."""
@@ -120,30 +131,28 @@ class Exchange:
 
         Then the connection must be cut, so that the client does not take what it has for the whole.
         """
-        response = self.response
-        if response.head_sent:
+        if self.head_sent:
             return None
         status, text = _FAILED, "the application failed\n"
         if isinstance(error, BrokenBody) and error.refusal is not None:
             status, text = _status_of(error.refusal), f"{error.refusal.reason}\n"
         elif isinstance(error, DeadlineExceeded):
             status, text = "504 Gateway Timeout", "the application did not answer in time\n"
-        response.keep_alive = False
-        response.start(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return response.content(f"{status}: {text}".encode(), more=False)
+        self.keep_alive = False
+        self.start(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return self.content(f"{status}: {text}".encode(), more=False)
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
     ) -> Callable[[bytes], None]:
         """As PEP 3333 has it. The headers' content is checked when the head is rendered."""
-        response = self.response
         if exc_info is not None:
             try:
-                if response.head_sent:
+                if self.head_sent:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # else the traceback and this frame hold each other
-        elif response.status:
+        elif self.status:
             raise ResponseError("start_response() was called a second time, without exc_info")
         if not isinstance(status, str):
             raise ResponseError(f"start_response(): the status is {type(status).__name__}; expected str")
@@ -152,7 +161,7 @@ class Exchange:
         for name, value in headers:
             if not isinstance(name, str) or not isinstance(value, str):
                 raise ResponseError(f"start_response(): header {name!r}: {value!r}; expected two str")
-        response.start(status, headers)
+        self.start(status, headers)
         self.headers = headers
         return self.write
 
@@ -161,11 +170,11 @@ class Exchange:
         if not isinstance(data, bytes):
             raise ResponseError(f"write() was given {type(data).__name__}; expected bytes")
         if data:
-            self._send(self._frame(data, more=True))
+            self._send(self._piece(data, more=True))
 
     def early_hints(self, headers: Iterable[tuple[str, str]]) -> None:
         """wsgi.early_hints: send a 103 at once. Nothing for a client of HTTP/1.0, or when it is too late."""
-        if not self.response.head_sent and (hints := early_hints(self._request, headers)):
+        if not self.head_sent and (hints := early_hints(self.request, headers)):
             self._send(hints)
 
     def header_bytes(self) -> list[tuple[bytes, bytes]]:
@@ -177,23 +186,23 @@ class Exchange:
 
     def _open_file(self, part: FilePart) -> bytes:
         self._before_head()
-        head, count = self.response.file(part.size)
+        head, count = self.file(part.size)
         if count:
-            self.file = part._replace(size=count)
+            self.rest = part._replace(size=count)
         return head
 
-    def _frame(self, data: bytes, *, more: bool) -> Piece:
-        if not self.response.head_sent:
+    def _piece(self, data: bytes, *, more: bool) -> Piece:
+        if not self.head_sent:
             self._before_head()
         if len(data) < LARGE:
-            return self.response.content(data, more=more)
-        return self.response.frame(data, more=more)
+            return self.content(data, more=more)
+        return self.frame(data, more=more)
 
     def _before_head(self) -> None:
-        if not self.response.status:
+        if not self.status:
             raise ResponseError("the application gave content before it called start_response()")
         if self.source is not None and not self.source.is_read:
-            self.response.keep_alive = False
+            self.keep_alive = False
 
 
 def _status_of(error: ProtocolError) -> str:

@@ -3,6 +3,9 @@
 `run()` goes on until the answer is written or the client does not take more; then the reactor waits
 for the client and calls `run()` again. All of the application's code runs in one copy of the context,
 so that context variables of one request are never seen by another, nor lost between two chunks.
+
+A call is the exchange that it leads and the response of that, in one object instead of three: making one costs as
+much as what most requests do with it.
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ from time import monotonic
 from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.overload import Verdict
 from hybrid.http.request import Request
-from hybrid.wsgi import BrokenBody, Exchange, Input
+from hybrid.http1.response import Response
+from hybrid.wsgi import BrokenBody, Environ, Exchange, Input, Piece
 from hybrid_workers.connection import HIGH_WATER, Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S, Step
 from hybrid_workers.shedding import render
-from hybrid_workers.wsgi_service import WsgiService
+from hybrid_workers.wsgi_service import GONE, WsgiService
 
 
 class Outcome(IntEnum):
@@ -34,10 +38,11 @@ class Outcome(IntEnum):
     """The application is done, and the whole answer is in `held`: `release()` sends it."""
 
 
+_open = Exchange.open
 _ANSWERED, _PARKED, _BROKEN, _HELD = Outcome.ANSWERED, Outcome.PARKED, Outcome.BROKEN, Outcome.HELD
 
 
-class Call:
+class Call(Exchange):
     """One per request. `run()` is called by one thread, the same one each time."""
 
     # Not slots: what few calls need is a default of the class, and costs the others nothing.
@@ -62,26 +67,27 @@ class Call:
     _is_open = False
 
     def __init__(self, service: WsgiService, connection: Connection, request: Request, now: float) -> None:
+        Response.__init__(self, request, connection.prefixes or service.prefixes)
         self.connection = connection
-        self.request = request
         self.started = now
         self._service = service
+        self._sends_files = service.sends_files
         self._context = copy_context()
-        prefixes = connection.prefixes or service.prefixes
-        exchange = self.exchange = Exchange(request, prefixes, connection.write_wholly, service.sends_files)
         template = connection.template
         if template is None:
             template = connection.template = service.environs.template(connection.peer)
-        environ = self.environ = service.environs.of(request, template)
-        environ["wsgi.early_hints"] = exchange.early_hints
+        environ: Environ = service.environs.of(request, template)
+        environ["wsgi.early_hints"] = self.early_hints
+        self.environ = environ
+        """Until the application has it: it leads back to the call, and both would be left to the garbage collector."""
         if request.content_length:
-            self._attach_body()
+            self._attach_body(environ)
         if not service.keeps_alive:
-            exchange.response.keep_alive = False
+            self.keep_alive = False
         self._cell = service.row.begin(now, request.method, request.target, connection.host)
         connection.call = self
 
-    def _attach_body(self) -> None:
+    def _attach_body(self, environ: Environ) -> None:
         connection = self.connection
         first = connection.content
         connection.content = []
@@ -89,17 +95,17 @@ class Call:
         pull = None
         if not connection.is_read:
             pull = connection.pull
-            self.exchange.source = connection
+            self.source = connection
             self.waited_before = connection.waited(0.0)
             self.owes_continue = self.request.expects_continue
             if self.owes_continue and self._service.spooling.is_on:
                 connection.held_by = self._service.spooling
         spool = connection.spool
         if spool is None:
-            self.environ["wsgi.input"] = Input(content, pull)
+            environ["wsgi.input"] = Input(content, pull)
         else:
             connection.spool = None
-            self.environ["wsgi.input"] = spool.input(content, pull)
+            environ["wsgi.input"] = spool.input(content, pull)
 
     def run(self) -> Outcome:
         """Go on. Never raises: what the application raises is logged, and answered where it still can be."""
@@ -113,20 +119,24 @@ class Call:
                 if shedder is not None and (verdict := shedder.is_late(self.request)) is not None:
                     self.outcome = self._shed(verdict)
                     return self.outcome
-                if self._service.request_hooks is not None:
-                    self._service.request_hooks.before(self.request)
+                service = self._service
+                if service.request_hooks is not None:
+                    service.request_hooks.before(self.request)
                 connection = self.connection
-                exchange = self.exchange
-                piece = self._context.run(exchange.open, self._service.app, self.environ)
-                is_plain = exchange.response.is_complete and exchange.closer is None and exchange.file is None
-                if is_plain and self.may_hold and type(piece) is bytes and not connection.out_size:
-                    self.held = piece
-                    outcome = _HELD
-                elif connection.write(piece) and is_plain:
-                    outcome = _ANSWERED  # nothing is left to write, to close or to send
+                environ = self.environ
+                if not service.keeps_environ:
+                    self.environ = GONE
+                piece = self._context.run(_open, self, service.app, environ)
+                if self.is_plain:
+                    if self.may_hold and not connection.out_size and type(piece) is bytes:
+                        self.held = piece
+                        outcome = _HELD
+                    else:
+                        outcome = _ANSWERED if connection.write(piece) else self._advance()
                 else:
-                    if exchange.file is not None:
-                        connection.write_file(exchange.file)
+                    connection.write(piece)
+                    if self.rest is not None:
+                        connection.write_file(self.rest)
                     outcome = self._advance()
         except ClientGone:
             self._give_up()
@@ -144,11 +154,10 @@ class Call:
         connection = self.connection
         connection.call = None
         self._service.row.end(self._cell)
-        response = self.exchange.response
         if not connection.is_read:
-            response.keep_alive = False
+            self.keep_alive = False
         try:
-            is_written = connection.write(render(response, verdict))
+            is_written = connection.write(render(self, verdict))
         except ClientGone:
             return _BROKEN
         return _ANSWERED if is_written else _BROKEN  # who does not take a page of this size is no client
@@ -173,28 +182,26 @@ class Call:
     def _advance(self) -> Outcome:
         """Ask for more while the client takes it."""
         connection = self.connection
-        exchange = self.exchange
-        while not exchange.response.is_complete:
+        while not self.is_complete:
             if connection.out_size > HIGH_WATER:
                 return _PARKED
-            connection.write(self._context.run(exchange.advance))
+            connection.write(self._context.run(self.advance))
             if self._service.beats_with_pieces:
                 self._service.row.beat(monotonic() + BEAT_AHEAD_S)
         if connection.out_size > HIGH_WATER or connection.file is not None:
             return _PARKED  # close() would come too early: a file must stay open
-        if exchange.closer is not None:
-            self._context.run(exchange.close)
+        if self.closer is not None:
+            self._context.run(self.close)
         return _PARKED if connection.out_size else _ANSWERED
 
     def _fail(self, error: BaseException) -> Outcome:
         connection = self.connection
-        exchange = self.exchange
-        was_complete = exchange.response.is_complete
+        was_complete = self.is_complete
         if isinstance(error, BrokenBody):
             self._service.log.debug("%s", error)
         elif not (isinstance(error, DeadlineExceeded) or self.step is Step.GIVEN_UP):  # of these the log knows
             self._service.log_failure(error, self.request, connection)
-        answer = None if was_complete else exchange.fail(error)
+        answer = None if was_complete else self.fail(error)
         self._give_up()
         if answer is None and not was_complete:
             return _BROKEN
@@ -216,15 +223,22 @@ class Call:
 
     def _give_up(self) -> None:
         try:
-            self._context.run(self.exchange.close)
+            self._context.run(self.close)
         except BaseException as error:
             self._service.log_failure(error, self.request, self.connection)
 
     @property
+    def exchange(self) -> Exchange:
+        """What of it is no matter of the connection."""
+        return self
+
+    def _send(self, piece: Piece) -> None:
+        self.connection.write_wholly(piece)
+
+    @property
     def is_all_written(self) -> bool:
         """`run()` would not run any code of the application."""
-        exchange = self.exchange
-        return self.connection.is_flushed and exchange.response.is_complete and exchange.closer is None
+        return self.connection.is_flushed and self.is_complete and self.closer is None
 
     @property
     def seconds(self) -> float:

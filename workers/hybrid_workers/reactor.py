@@ -580,7 +580,7 @@ class Reactor:
         except ClientGone:
             self._abandon(connection)
             return
-        if connection.out_size > _LOW_WATER or (call.exchange.file is not None and not connection.is_flushed):
+        if connection.out_size > _LOW_WATER or (call.exchange.rest is not None and not connection.is_flushed):
             if connection.out_size < before or not before:
                 connection.deadline = monotonic() + self._deadlines.write
             return

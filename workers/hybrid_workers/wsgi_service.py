@@ -21,7 +21,7 @@ from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import open_access_log
 from hybrid.logs.server import OutputHandler
-from hybrid.wsgi import App, Environs, ErrorsStream
+from hybrid.wsgi import App, Environ, Environs, ErrorsStream
 from hybrid_workers.admission import Admissions
 from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.shedding import Shedder
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from hybrid_workers.connection import Connection
 
 _NEVER: Final = 1 << 62
+GONE: Final[Environ] = {}
+"""In the place of an environ that is let go of."""
 
 
 class WsgiService:
@@ -70,6 +72,8 @@ class WsgiService:
         self.errors = 0
         """Answered with 5xx."""
         self.request_hooks = RequestHooks.of(settings.hooks, context.hooks.worker if context.hooks else None)
+        self.keeps_environ = self.request_hooks is not None or (self.access is not None and self.access.needs_environ)
+        """Somebody wants to see an environ once the application is done with it."""
         self._retires_at = _NEVER
         if settings.max_requests:
             self._retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
@@ -77,24 +81,23 @@ class WsgiService:
     def account(self, call: Call) -> None:
         """A call is over: count it, log it, and ask for a successor when that was the last one wanted. One thread."""
         self.requests += 1
-        response = call.exchange.response
-        if response.status >= 500:
+        if call.status >= 500:
             self.errors += 1
         if self.access is not None:
             peer = call.request.client
             self.access.log(
                 call.request,
-                response.status,
-                response.bytes_sent,
+                call.status,
+                call.bytes_sent,
                 call.seconds,
                 peer[0] if peer else "",
-                call.exchange.header_bytes() if self.access.needs_response_headers else None,
+                call.header_bytes() if self.access.needs_response_headers else None,
                 call.environ if self.access.needs_environ else None,
             )
         if self.request_hooks is not None:
-            headers = call.exchange.header_bytes()
-            view = ResponseView(response.status, headers, response.bytes_sent, is_last=not response.keep_alive)
+            view = ResponseView(call.status, call.header_bytes(), call.bytes_sent, is_last=not call.keep_alive)
             self.request_hooks.after(call.request, call.environ, view)
+        call.environ = GONE
         if self.requests >= self._retires_at:
             self._retires_at = _NEVER
             self.log.info("Autorestarting worker after current request. requests=%d", self.requests)

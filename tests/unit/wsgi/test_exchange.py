@@ -405,7 +405,7 @@ def test_a_real_file_is_left_to_the_worker_from_where_it_stands(tmp_path: Path) 
         file.read(3)
         fd = file.fileno()
         played = Played(answering(FileWrapper(file)), sends_files=True)
-        part = played.exchange.file
+        part = played.exchange.rest
         assert part is not None
         assert (part.fd, part.offset, part.size) == (fd, 3, 7)
         assert "content-length: 7" in played.head
@@ -417,7 +417,7 @@ def test_content_length_bounds_a_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     with path.open("rb") as file:
-        part = Played(answering(FileWrapper(file), [("Content-Length", "4")]), sends_files=True).exchange.file
+        part = Played(answering(FileWrapper(file), [("Content-Length", "4")]), sends_files=True).exchange.rest
         assert part is not None
         assert part.size == 4
 
