@@ -428,7 +428,7 @@ class Settings:
         240,
         kinds.SIZE,
         "Deadlines",
-        "Bytes per second that a request body must bring on average, counted after a grace of --body-timeout.",
+        "Bytes per second that a request body must bring, on average over any --body-timeout for which we wait for it.",
         own=True,
     )
     write_timeout: float = setting(
@@ -436,6 +436,14 @@ class Settings:
         kinds.DURATION,
         "Deadlines",
         "Longest time that a client may take no byte of an answer.",
+        own=True,
+    )
+    write_min_rate: int = setting(
+        240,
+        kinds.SIZE,
+        "Deadlines",
+        "Bytes per second that a client must take of an answer, on average over any --write-timeout for which it makes"
+        " us wait.",
         own=True,
     )
     tls_handshake_timeout: float = setting(10.0, kinds.DURATION, "Deadlines", "Longest TLS handshake.", own=True)

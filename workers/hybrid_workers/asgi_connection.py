@@ -33,6 +33,7 @@ from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service, frames_of_cycle
 from hybrid_workers.asgi_websocket import WebSocketSession
 from hybrid_workers.deadline import END_S
+from hybrid_workers.reader import Reader
 from hybrid_workers.shedding import render
 
 if TYPE_CHECKING:
@@ -63,11 +64,12 @@ class HttpConnection(asyncio.Protocol):
         "_has_next",
         "_is_reading",
         "_leaving",
+        "_reader",
         "_refused",
-        "_stalled",
-        "_stalled_since",
+        "_response",
         "_template",
         "body_last",
+        "body_pace",
         "body_received",
         "body_waited",
         "cycle",
@@ -110,6 +112,7 @@ class HttpConnection(asyncio.Protocol):
         self.body_received = 0
         self.body_waited = 0.0
         """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
+        self.body_pace = service.deadlines.body_pace()
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
         self.handed = handed
@@ -129,8 +132,10 @@ class HttpConnection(asyncio.Protocol):
             self._take_over(handed)
         self._drainers: list[asyncio.Future[None]] | None = None
         self._drained = 0
-        self._stalled = 0
-        self._stalled_since = 0.0
+        self._reader: Reader | None = None
+        """How fast the client takes what is written, while it does not take all at once."""
+        self._response: Response | None = None
+        """That which it is taking."""
 
     # -- the transport calls ----------------------------------------------------------------------
 
@@ -309,6 +314,7 @@ class HttpConnection(asyncio.Protocol):
         self.body_last = now
         self.body_received = 0
         self.body_waited = 0.0
+        self.body_pace.restart()
         self._drained = 0
         self.wants_continue = cycle.request.expects_continue
         if receiver.buffer:
@@ -585,18 +591,13 @@ class HttpConnection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Look whether the client has taken too long, and do what is due without any event."""
-        deadlines = self.service.deadlines
         waiting = self.transport.get_write_buffer_size()
-        if waiting:
-            if waiting != self._stalled:
-                self._stalled = waiting
-                self._stalled_since = now
-            elif now - self._stalled_since > deadlines.write:
-                self.service.log.debug("write stalled: %s", self.label)
-                self.abort()
-                return
-        else:
-            self._stalled = 0
+        if not waiting:
+            self._reader = None
+        elif self._is_read_slowly(now, waiting):
+            self.service.log.debug("write stalled: %s", self.label)
+            self.abort()
+            return
         phase = self.phase
         if phase is _SERVING:
             self._sweep_request(now)
@@ -611,6 +612,20 @@ class HttpConnection(asyncio.Protocol):
                 self.abort()
             else:
                 self._close()
+
+    def _is_read_slowly(self, now: float, waiting: int) -> bool:
+        """What is written to the transport waits there, so the client must not be slow."""
+        cycle = self.cycle
+        if cycle is not None and cycle.response is not self._response:
+            self._response = cycle.response
+            self._reader = None
+        written = self._response.bytes_sent if self._response is not None else 0
+        reader = self._reader
+        if reader is None:
+            sock = self.transport.get_extra_info("socket")
+            reader = self._reader = Reader(self.service.deadlines, sock.fileno())
+            reader.wait(now, written - waiting)
+        return now >= reader.deadline and reader.is_slow(now, written - waiting)
 
     def _sweep_request(self, now: float) -> None:
         cycle = self.cycle
@@ -631,7 +646,7 @@ class HttpConnection(asyncio.Protocol):
         elif self.receiver.body is not None:
             if not self._is_reading or self.wants_continue:
                 self.body_last = now
-            elif now - self.body_last > self.service.deadlines.body_patience(self.body_received, self.body_waited):
+            elif now - self.body_last > self.body_pace.patience(self.body_received, self.body_waited):
                 self._spoil(ProtocolError(408, "the request body took too long", "RFC 9110 section 15.5.9"))
 
     def _sweep_overdue(self, cycle: RequestCycle, now: float) -> None:
@@ -656,7 +671,8 @@ class HttpConnection(asyncio.Protocol):
         """The loop stood still for so long: clients are not to blame for it."""
         self.since += seconds
         self.body_last += seconds
-        self._stalled_since += seconds
+        if self._reader is not None:
+            self._reader.postpone(seconds)
         if self.cycle is not None:
             self.cycle.started += seconds
 

@@ -25,6 +25,7 @@ from hybrid.http.request import Request
 from hybrid.http1.refusal import plain_page
 from hybrid.http1.response import Prefixes, Response
 from hybrid.websocket import Connection, Deflate, Keepalive, Opening, State, Verdict, acceptance, frames
+from hybrid_workers.reader import Reader
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_service import Service
@@ -60,7 +61,6 @@ class WebSocketSession(asyncio.Protocol):
         "_cell",
         "_client",
         "_code",
-        "_drained",
         "_drainers",
         "_early",
         "_ended_at",
@@ -77,9 +77,9 @@ class WebSocketSession(asyncio.Protocol):
         "_opening",
         "_phase",
         "_prefixes",
+        "_reader",
         "_reason",
         "_service",
-        "_stalled_since",
         "_started",
         "_status",
         "_transport",
@@ -136,10 +136,11 @@ class WebSocketSession(asyncio.Protocol):
         self._status = 0
         self._bytes_out = 0
         self._burst = 0
-        self._drained = 0
+        self._reader: Reader | None = None
+        """How fast the client takes what is written, while it does not take all at once."""
         self._held_before = 0
         self._started = monotonic()
-        self._ended_at = self._stalled_since = 0.0
+        self._ended_at = 0.0
         self._keepalive: Keepalive | None = None
         self._cell = -1
         self._client = request.client[0] if request.client else ""
@@ -491,15 +492,17 @@ class WebSocketSession(asyncio.Protocol):
         """Pings, and the deadlines for reading what we write and for closing."""
         waiting = self._transport.get_write_buffer_size()
         if waiting:
-            drained = self._bytes_out + self.response.bytes_sent - waiting
-            if drained != self._drained or not self._stalled_since:
-                self._drained = drained
-                self._stalled_since = now
-            elif now - self._stalled_since > self._service.deadlines.write:
+            taken = self._bytes_out + self.response.bytes_sent - waiting
+            reader = self._reader
+            if reader is None:
+                sock = self._transport.get_extra_info("socket")
+                reader = self._reader = Reader(self._service.deadlines, sock.fileno())
+                reader.wait(now, taken)
+            if now >= reader.deadline and reader.is_slow(now, taken):
                 self._service.log.debug("write stalled: WebSocket client=%s", self._label)
                 self.abort()
             return
-        self._stalled_since = 0.0
+        self._reader = None
         if self._phase is Phase.OPEN:
             self._sweep_open(now)
         elif self._phase is Phase.ENDED and now - self._ended_at > LINGER_S:
@@ -521,8 +524,8 @@ class WebSocketSession(asyncio.Protocol):
     def postpone(self, seconds: float) -> None:
         """The loop stood still for so long: clients are not to blame for it."""
         self._ended_at += seconds
-        if self._stalled_since:
-            self._stalled_since += seconds
+        if self._reader is not None:
+            self._reader.postpone(seconds)
         if self._keepalive is not None:
             self._keepalive.postpone(seconds)
 

@@ -21,6 +21,7 @@ from hybrid.http1.response import Response
 from hybrid.wsgi import BrokenBody, Environ, Exchange, Input, Piece
 from hybrid_workers.connection import HIGH_WATER, Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S, Step
+from hybrid_workers.reader import Reader
 from hybrid_workers.shedding import render
 from hybrid_workers.wsgi_service import GONE, WsgiService
 
@@ -60,6 +61,8 @@ class Call(Exchange):
     """When the application's time began; 0 while the call waits for a thread."""
     step = Step.NONE
     step_at = 0.0
+    reader: Reader | None = None
+    """How fast the client takes the answer, once it did not take all at once."""
     waited_before = 0.0
     """Seconds for which the client was waited for before the application was called."""
     is_detached = False

@@ -28,6 +28,7 @@ from hybrid.http1.interim import CONTINUE
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import BrokenBody, Environ, FilePart, Piece
+from hybrid_workers.reader import Reader
 
 if TYPE_CHECKING:
     from hybrid_workers.spool import Spool, Spooling
@@ -68,6 +69,7 @@ class Connection:
         "_began",
         "_deadlines",
         "_out",
+        "_pace",
         "_received",
         "_waited",
         "_waits_since",
@@ -78,6 +80,7 @@ class Connection:
         "deadline",
         "fd",
         "file",
+        "flushed",
         "handed",
         "held_by",
         "host",
@@ -135,11 +138,14 @@ class Connection:
         """Set where the application has to wait for what its reading asks for: who is to hear if that is slow."""
         self.out_size = 0
         """Bytes to write that the client has not taken, without those of a file."""
+        self.flushed = 0
+        """Bytes written of what the client had not taken at once."""
         self._out: list[memoryview] = []
         self.file: FilePart | None = None
         """The rest of a file to send, behind everything else."""
         self._deadlines = deadlines
         self._received = 0
+        self._pace = deadlines.body_pace()
         self._waited = 0.0
         self._waits_since = 0.0
         """When the application began to wait for the client; 0 while it does not."""
@@ -191,6 +197,7 @@ class Connection:
             first = self._out[0]
             sent = self._try_send(first)
             self.out_size -= sent
+            self.flushed += sent
             if sent < len(first):
                 self._out[0] = first[sent:]
                 return
@@ -201,12 +208,18 @@ class Connection:
     def write_wholly(self, piece: Piece) -> None:
         """Write and block until little enough is left to write. Raises ClientGone, also after a stall."""
         self.write(piece)
+        if self.out_size > HIGH_WATER:
+            self._wait_for_room()
+
+    def _wait_for_room(self) -> None:
+        reader = Reader(self._deadlines, self.fd)
+        now = monotonic()
+        reader.wait(now, self.flushed)
         while self.out_size > HIGH_WATER:
-            before = self.out_size
-            if not self.wait(_WRITE, self._deadlines.write):
-                raise ClientGone(f"the client took nothing for {self._deadlines.write:g} s")
+            if not self.wait(_WRITE, reader.deadline - now) and reader.is_slow(monotonic(), self.flushed):
+                raise ClientGone(f"the client took too little for {self._deadlines.write:g} s")
+            now = monotonic()
             self.flush()
-            assert self.out_size <= before
 
     def _keep(self, rest: memoryview) -> None:
         self._out.append(rest)
@@ -229,6 +242,7 @@ class Connection:
                     raise ClientGone("a file became shorter while it was being sent")
                 offset += sent
                 size -= sent
+                self.flushed += sent
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
@@ -248,7 +262,7 @@ class Connection:
             self.phase = Phase.BODY
             self._began = now
         self._waited = now - self._began
-        self.deadline = now + self._deadlines.body_patience(self._received, self._waited)
+        self.deadline = now + self._pace.patience(self._received, self._waited)
 
     def take_content(self, data: bytes) -> None:
         """Decode bytes of the body and collect them for the application. Raises ProtocolError."""
@@ -267,6 +281,7 @@ class Connection:
         """A request with a body begins: forget what was counted for the last one."""
         self._received = 0
         self._waited = 0.0
+        self._pace.restart()
         self.content = []
         self.content_size = 0
         self.held_by = None
@@ -302,7 +317,7 @@ class Connection:
                 data = self.recv(READ_SIZE)
             except (BlockingIOError, InterruptedError):
                 began = self._waits_since = monotonic()
-                patience = self._deadlines.body_patience(self._received, self._waited)
+                patience = self._pace.patience(self._received, self._waited)
                 held_by = self.held_by
                 if held_by is not None:
                     patience = min(patience, held_by.patience(self._received, self._waited))

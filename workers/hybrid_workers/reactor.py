@@ -38,6 +38,7 @@ from hybrid_workers.deadline import Enforcer
 from hybrid_workers.drain import drain_delay, is_last
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
+from hybrid_workers.reader import Reader
 from hybrid_workers.shedding import render
 from hybrid_workers.wakeup import Wakeup
 from hybrid_workers.wsgi_service import WsgiService
@@ -526,7 +527,9 @@ class Reactor:
         connection = call.connection
         if outcome is _PARKED:
             connection.phase = _WRITING
-            connection.deadline = now + self._deadlines.write
+            if call.reader is None:
+                call.reader = Reader(self._deadlines, connection.fd)
+            connection.deadline = call.reader.wait(now, connection.flushed)
             self.watch(connection, WRITE)
             return
         if call.is_detached:
@@ -574,17 +577,16 @@ class Reactor:
 
     def _on_writable(self, connection: Connection) -> None:
         call: Call = connection.call
-        before = connection.out_size
         try:
             connection.flush()
         except ClientGone:
             self._abandon(connection)
             return
         if connection.out_size > _LOW_WATER or (call.exchange.rest is not None and not connection.is_flushed):
-            if connection.out_size < before or not before:
-                connection.deadline = monotonic() + self._deadlines.write
             return
         if connection.is_flushed or not call.exchange.response.is_complete:
+            if call.reader is not None:
+                call.reader.go_on(monotonic())
             connection.phase = Phase.BUSY
             self._runner.resume(call)
 
@@ -719,8 +721,12 @@ class Reactor:
             case Phase.BODY:
                 self._refuse(connection, ProtocolError(408, "the body came too slowly", _RFC_408))
             case Phase.WRITING:
-                connection.reset()
-                self._abandon(connection)
+                reader: Reader = connection.call.reader
+                if reader.is_slow(self._now, connection.flushed):
+                    connection.reset()
+                    self._abandon(connection)
+                else:
+                    connection.deadline = reader.deadline
             case Phase.BUSY:
                 call: Call | None = connection.call
                 connection.deadline = inf if call is None else self._enforcer.look(call, self._now)

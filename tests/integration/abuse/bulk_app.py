@@ -1,4 +1,4 @@
-"""Small answers, uploads of any size and downloads of any size, told by the path: /, /upload, /download/MEGABYTES."""
+"""By path: small answers (/), uploads of any size, /download/MEGABYTES by and by and /whole/MEGABYTES at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Ite
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     if path.startswith("/download/"):
         return (BLOCK for _ in range(int(path[10:]) * BLOCKS_PER_MB))
+    if path.startswith("/whole/"):
+        return [BLOCK * (int(path[7:]) * BLOCKS_PER_MB)]
     size = 0
     while piece := environ["wsgi.input"].read(65536):
         size += len(piece)
@@ -29,6 +31,10 @@ async def asgi_app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Call
         for _ in range(int(path[10:]) * BLOCKS_PER_MB):
             await send({"type": "http.response.body", "body": BLOCK, "more_body": True})
         await send({"type": "http.response.body"})
+        return
+    if path.startswith("/whole/"):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": BLOCK * (int(path[7:]) * BLOCKS_PER_MB)})
         return
     size = 0
     while True:

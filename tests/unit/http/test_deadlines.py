@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from hybrid.http.deadlines import HELD_RATE, HELD_S, WARY_S, Deadlines, held_patience
+from hybrid.http.deadlines import HELD_RATE, HELD_S, WARY_S, Deadlines, Pace, held_patience
 from hybrid.settings import Settings
 
 
@@ -18,32 +18,57 @@ def test_zero_means_no_deadline_except_for_keep_alive() -> None:
 
 
 def test_a_body_may_be_silent_for_its_timeout() -> None:
-    assert Deadlines(body=30, body_min_rate=240).body_patience(received=1_000_000, waited=10) == 30
+    assert Deadlines(body=30, body_min_rate=240).body_pace().patience(1_000_000, 10.0) == 30
 
 
-def test_a_slow_body_has_the_grace_and_no_more() -> None:
-    rules = Deadlines(body=30, body_min_rate=240)
-    assert rules.body_patience(received=0, waited=0) == 30
-    assert rules.body_patience(received=10, waited=10) == 20
-    assert rules.body_patience(received=30, waited=30) == 0
+def test_a_slow_body_has_one_period_and_no_more() -> None:
+    pace = Deadlines(body=30, body_min_rate=240).body_pace()
+    assert pace.patience(0, 0.0) == 30
+    assert pace.patience(10, 10.0) == 20
+    assert pace.patience(30, 30.0) == 0
 
 
 @pytest.mark.parametrize("second", range(31, 200, 13))
 def test_a_byte_a_second_does_not_stretch_it(second: int) -> None:
-    assert Deadlines(body=30, body_min_rate=240).body_patience(received=second, waited=second) < 0
+    assert Deadlines(body=30, body_min_rate=240).body_pace().patience(second, float(second)) < 0
 
 
-@pytest.mark.parametrize("second", range(31, 2000, 130))
-def test_a_body_at_a_fair_rate_goes_on(second: int) -> None:
-    assert Deadlines(body=30, body_min_rate=240).body_patience(received=second * 1000, waited=second) == 30
+def test_a_fair_rate_goes_on_for_ever() -> None:
+    pace = Pace(30, 240)
+    for second in range(0, 20_000, 15):
+        assert pace.patience(second * 250, float(second)) > 0
+
+
+@pytest.mark.parametrize("before", [10_000, 10**6, 10**12])
+def test_what_went_fast_before_saves_nothing_up(before: int) -> None:
+    pace = Pace(30, 240)
+    assert pace.patience(before, 1.0) == 30
+    assert pace.patience(before + 29, 30.0) == 1
+    assert pace.patience(before + 30, 31.0) == 0
+
+
+def test_time_for_which_nobody_waits_does_not_count() -> None:
+    """The totals are of waiting: an application that takes an hour between two reads changes neither."""
+    pace = Pace(30, 240)
+    assert pace.patience(100, 5.0) == pace.patience(100, 5.0) == 25
 
 
 def test_without_a_rate_only_silence_counts() -> None:
-    assert Deadlines(body=30, body_min_rate=0).body_patience(received=1, waited=1e6) == 30
+    pace = Pace(30, 0)
+    assert pace.patience(1, 1e6) == 30
+    assert pace.patience(1, 1e6 + 30) == 0
+    assert pace.patience(2, 1e6 + 30) == 30
 
 
-def test_without_a_body_timeout_there_is_no_grace_to_count_from() -> None:
-    assert Deadlines(body=inf, body_min_rate=240).body_patience(received=1, waited=1e6) == inf
+def test_without_a_timeout_there_is_no_period_to_count_in() -> None:
+    assert Pace(inf, 240).patience(1, 1e6) == inf
+
+
+def test_a_second_body_begins_anew() -> None:
+    pace = Pace(30, 240)
+    assert pace.patience(0, 29.0) == 1
+    pace.restart()
+    assert pace.patience(0, 0.0) == 30
 
 
 def test_a_body_that_holds_up_others_has_a_second_and_then_a_rate_to_keep() -> None:
