@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hybrid.contract.crossing import Crossing
     from hybrid.contract.pool_page import PoolPage
     from hybrid.contract.queue import Queue
+    from hybrid.contract.shadow import ShadowPart, ShadowQueue
     from hybrid.contract.traffic import TrafficPage, TrafficRow
     from hybrid.routing.live import LiveRoutes
 
@@ -49,6 +50,7 @@ class Crossings:
         self._release: Release | None = None
         """Whose routes are in force."""
         self._published: object = None
+        self._shadow: ShadowQueue | None = None
 
     def adopt(self, release: Release) -> None:
         """Make what this release's workers need.
@@ -92,7 +94,24 @@ class Crossings:
             fallbacks={name: site.fallback for name, site in release.sites.items() if site.fallback},
             timeout=release.settings.handoff_timeout,
             traffic=self.row(slot),
+            shadow=self._shadow_part(release),
         )
+
+    def _shadow_part(self, release: Release) -> ShadowPart | None:
+        """What copies of requests are wanted. The queue outlives the worker that reads it, and its release."""
+        if not release.settings.shadow:
+            return None
+        from hybrid.contract.shadow import ShadowPart, ShadowQueue
+        from hybrid.routing.layout import shadow_rules
+
+        self._shadow = self._shadow or ShadowQueue()
+        pools = [name for name, site in release.sites.items() if site.accepts]
+        return ShadowPart(self._shadow, shadow_rules(release.settings, pools))
+
+    def close(self) -> None:
+        """Close the queues; what is in them is lost."""
+        for queue in (*self._queues.values(), *([self._shadow] if self._shadow is not None else [])):
+            queue.close()
 
     def row(self, slot: int) -> TrafficRow | None:
         """Where the worker in this slot counts."""
@@ -113,6 +132,11 @@ class Crossings:
         serving = [release for release in releases if release.generation <= max(good, 0)]
         if serving:
             self._enforce(max(serving, key=lambda release: release.generation))
+
+    @property
+    def serving(self) -> Release | None:
+        """The release whose routes are in force."""
+        return self._release
 
     @property
     def version(self) -> int:
@@ -137,12 +161,15 @@ class Crossings:
         self._publish()
 
     def _publish(self) -> None:
-        """Have all workers use the routes in force, if they do not yet."""
+        """Have all workers use the routes in force, if they do not yet.
+
+        A single pool has none. What still runs then of several pools goes on with those that it has.
+        """
         release = self._release
-        if release is None or self._page is None:
+        if release is None or self._page is None or release.is_single:
             return
         now = (release.generation, self.routes.current, *self._websocket.values())
-        if now == self._published or (self._published is None and release.is_single):
+        if now == self._published:
             return
         from hybrid.routing.in_force import PoolFacts, to_text
 
@@ -150,7 +177,7 @@ class Crossings:
         pools = {
             name: PoolFacts(names.index(name), self._websocket[name], site.fallback)
             for name, site in release.sites.items()
-            if site.accepts and name in self._queues
+            if site.accepts
         }
         self._published = now
         self._page.publish(to_text(self.routes.current, pools))

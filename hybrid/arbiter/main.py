@@ -27,6 +27,7 @@ from hybrid.arbiter.fdstore import FdStore, Passed, take_passed
 from hybrid.arbiter.hooks import ServerHooks
 from hybrid.arbiter.listeners import Listeners
 from hybrid.arbiter.loop import Loop
+from hybrid.arbiter.migration import Migration
 from hybrid.arbiter.notify import Notifier
 from hybrid.arbiter.oom import OomKills
 from hybrid.arbiter.operator import Operator
@@ -37,6 +38,7 @@ from hybrid.arbiter.state import Phase, Stage, State
 from hybrid.arbiter.status import describe
 from hybrid.arbiter.supervisor import decide, next_wakeup
 from hybrid.arbiter.watcher import Watcher
+from hybrid.contract.messages import Report
 from hybrid.contract.scoreboard import InFlight
 from hybrid.contract.title import set_title
 from hybrid.control.address import OFF
@@ -105,6 +107,8 @@ class Arbiter:
         self._fdstore = FdStore(self._notifier, os.environ, passed.stored)
         self._children = Children(run_worker, log, self._close_in_child, lambda slot: self.crossings.row(slot))
         self.crossings = Crossings(log, self._children.scoreboard.rows, self._say)
+        self.migration = Migration(self.crossings, log, self._children.row)
+        self._children.on_report = self._keep_report
         self._hooks = ServerHooks(log)
         self._backlog = BacklogMeter(log)
         self._classes = WorkerClasses(log)
@@ -182,6 +186,7 @@ class Arbiter:
             app=", ".join(dict.fromkeys(site.settings.app for site in newest.sites.values())) if newest else "",
             listeners=[listener.address for listener in newest.listeners.values()] if newest else [],
             routes=[str(route) for route in self.crossings.routes.current],
+            fuses=self.migration.blown,
             sites={name: site.settings for name, site in newest.sites.items()} if newest else {},
         )
 
@@ -205,7 +210,8 @@ class Arbiter:
 
     def _collect(self) -> None:
         """Wait, then queue everything that happened, a Tick last."""
-        woken = self._loop.wait(self._measure_at(self._notice_at(next_wakeup(self.state))))
+        until = self.migration.look(self.state, next_wakeup(self.state), time.monotonic())
+        woken = self._loop.wait(self._measure_at(self._notice_at(until)))
         for number in woken.signals:
             self._take_signal(number)
         for callback in woken.readable:
@@ -255,6 +261,11 @@ class Arbiter:
 
     def _see_changes(self) -> None:
         if self._watcher is None:
+    def _keep_report(self, pid: int, report: Report) -> None:
+        child = self.state.child_of(pid)
+        if child is not None:
+            self.migration.heard(child.pool, report)
+
             return
         lines = self._watcher.receive()
         if "" in lines:
@@ -390,6 +401,7 @@ class Arbiter:
             self._deaths.append(death)
         self._loop.forget(self._children.channel(pid).fileno())
         self._children.forget(pid)
+            self.migration.died(order.child.pool, remains.requests)
         self._hooks.exited(pid)
 
     def _in_flight(self, pid: int) -> list[InFlight]:

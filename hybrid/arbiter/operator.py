@@ -16,6 +16,7 @@ from hybrid.arbiter import events as ev
 from hybrid.arbiter import route_commands
 from hybrid.arbiter.control import Session
 from hybrid.arbiter.crossings import Crossings
+from hybrid.arbiter.migration import Migration
 from hybrid.arbiter.state import Phase, State
 from hybrid.errors import SettingsError
 
@@ -25,6 +26,7 @@ class Arbiter(Protocol):
 
     state: State
     crossings: Crossings
+    migration: Migration
 
     def submit(self, event: ev.Event) -> None:
         """Decide about this event when those before it are done."""
@@ -74,11 +76,15 @@ class Operator:
             "scale": self._scale,
             "stop": self._stop,
             "upgrade": self._upgrade,
+            "migration": self._migration,
             **dict.fromkeys(route_commands.COMMANDS, self._routes),
         }
 
     def _status(self, session: Session, request: dict[str, Any]) -> None:
         session.finish(ok=True, status=self.arbiter.report())
+
+    def _migration(self, session: Session, request: dict[str, Any]) -> None:
+        session.finish(ok=True, migration=self.arbiter.migration.facts(self.arbiter.state))
 
     def _reload(self, session: Session, request: dict[str, Any]) -> None:
         if request.get("wait"):

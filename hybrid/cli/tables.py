@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 
@@ -22,6 +23,11 @@ def status_text(report: Mapping[str, Any]) -> str:
             line += f", next start in {duration(pool['next_spawn_in_s'])}"
         lines.append(line)
     lines += [f"route {route}" for route in report.get("routes", ())]
+    for blown in report.get("fuses", ())[-5:]:
+        when = datetime.fromtimestamp(blown["at"]).strftime("%Y-%m-%d %H:%M:%S")
+        lines.append(
+            f"fuse blew at {when}: {blown['pool']} lost {blown['route']} to {blown['instead']}: {blown['evidence']}"
+        )
     for death in report["deaths"][-5:]:
         lines.append(f"died {duration(death['ago_s'])} ago: {death['text']}")
     return "\n".join(lines)

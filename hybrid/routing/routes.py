@@ -184,6 +184,11 @@ def without_pool(routes: Sequence[Route], pool: str, instead: str) -> tuple[Rout
     return tuple(route if not route.weight_of(pool) else _without(route, pool, instead) for route in routes)
 
 
+def lost_weight(routes: Sequence[Route], pattern: Pattern, pool: str, instead: str) -> tuple[Route, ...]:
+    """The same with weight 0 for one pool in one route; `instead` gets the requests if no other pool is left there."""
+    return tuple(_without(route, pool, instead) if route.pattern == pattern else route for route in routes)
+
+
 def _without(route: Route, pool: str, instead: str) -> Route:
     shares = [Share(share.pool, 0.0 if share.pool == pool else share.weight) for share in route.shares]
     if not any(share.weight for share in shares):
