@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from hybrid.arbiter.live_routes import RouteKeeper
 from hybrid.arbiter.releases import Release
-from hybrid.arbiter.state import NEVER, Stage, State
+from hybrid.arbiter.state import NEVER, Phase, Stage, State
 from hybrid.contract.pool_page import MOST_POOLS
 from hybrid.errors import SettingsError
 from hybrid.settings import Settings
@@ -110,8 +110,10 @@ class Crossings:
 
     def close(self) -> None:
         """Close the queues; what is in them is lost."""
-        for queue in (*self._queues.values(), *([self._shadow] if self._shadow is not None else [])):
+        for queue in self._queues.values():
             queue.close()
+        if self._shadow is not None:
+            self._shadow.close()
 
     def row(self, slot: int) -> TrafficRow | None:
         """Where the worker in this slot counts."""
@@ -125,6 +127,8 @@ class Crossings:
         """Tell the workers what has changed: who is ready, and the routes of the release that serves."""
         if self._page is None:
             return
+        if state.phase is not Phase.RUNNING:
+            self._page.stop()
         for index, name in enumerate(self._queues):
             ready = sum(child.stage is Stage.READY for child in state.of_pool(name))
             self._page.note(index, ready=ready, serves_websocket=self._websocket.get(name, False))

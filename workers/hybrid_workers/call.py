@@ -65,6 +65,11 @@ class Call(Exchange):
     """How fast the client takes the answer, once it did not take all at once."""
     waited_before = 0.0
     """Seconds for which the client was waited for before the application was called."""
+    recording: object = None
+    """What keeps the bytes of the answer for shadow traffic."""
+    ran_s = 0.0
+    """How long it ran, and what of the processor's time that took; of sampled calls only."""
+    cpu_s = 0.0
     is_detached = False
     """The reactor has ended it for the client and has counted it, while its thread goes on."""
     _is_open = False
@@ -83,6 +88,8 @@ class Call(Exchange):
         environ["wsgi.early_hints"] = self.early_hints
         self.environ = environ
         """Until the application has it: it leads back to the call, and both would be left to the garbage collector."""
+        if service.ledger is not None:
+            service.ledger.begin(self)
         if request.content_length:
             self._attach_body(environ)
         if not service.keeps_alive:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from hybrid.contract.shadow import MOST_BODY, MOST_BYTES, Copy, encode
 from hybrid.contract.traffic import SAMPLE_EVERY, Cell, TrafficRow
@@ -45,10 +45,15 @@ class Ledger:
             self._plan = plan if plan else None
 
     @classmethod
-    def of(cls, context: WorkerContext) -> Ledger | None:
+    def of(cls, context: WorkerContext) -> Self | None:
         """None where nothing is to be written down."""
         crossing = context.crossing
         return None if crossing is None or crossing.traffic is None else cls(context, crossing.traffic)
+
+    @property
+    def copies(self) -> bool:
+        """Of some requests."""
+        return self._plan is not None
 
     def count(self, route: str, status: int, seconds: float) -> None:
         """A request of this route was answered."""

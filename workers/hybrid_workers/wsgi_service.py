@@ -30,6 +30,7 @@ from hybrid_workers.spool import Spooling
 if TYPE_CHECKING:
     from hybrid_workers.call import Call
     from hybrid_workers.connection import Connection
+    from hybrid_workers.wsgi_ledger import WsgiLedger
 
 _NEVER: Final = 1 << 62
 GONE: Final[Environ] = {}
@@ -53,6 +54,11 @@ class WsgiService:
         self.rules = ProxyRules(settings, context.log.warning)
         self.admissions = Admissions(context, self.rules)
         self.shedder = Shedder.of(context)
+        self.ledger: WsgiLedger | None = None
+        if context.crossing is not None and context.crossing.traffic is not None:
+            from hybrid_workers.wsgi_ledger import WsgiLedger
+
+            self.ledger = WsgiLedger.of(context)
         self.environs = Environs(
             errors=ErrorsStream(raw_sink(context.log)),
             is_multithread=is_multithread,
@@ -83,6 +89,8 @@ class WsgiService:
         self.requests += 1
         if call.status >= 500:
             self.errors += 1
+        if self.ledger is not None:
+            self.ledger.account(call)
         if self.access is not None:
             peer = call.request.client
             self.access.log(
