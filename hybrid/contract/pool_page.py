@@ -21,6 +21,7 @@ _HEAD_BYTES = 4096
 _VERSION = 0
 _LENGTHS = 1
 """Of the texts in the two places: words 1 and 2."""
+_STOPPING = 3
 _POOLS = 8
 _WORDS_PER_POOL = 4
 _READY = 0
@@ -58,6 +59,10 @@ class PoolPage:
         self.words[_VERSION] = version
         return version
 
+    def stop(self) -> None:
+        """The arbiter stops: no worker is ready from now on, and those that drain still take what is for them."""
+        self.words[_STOPPING] = 1
+
     def note(self, index: int, *, ready: int, serves_websocket: bool) -> None:
         """How many workers of a pool are ready now, and whether they speak WebSocket."""
         at = _POOLS + index * _WORDS_PER_POOL
@@ -79,6 +84,10 @@ class PoolPage:
             text = self._map[start : start + self.words[_LENGTHS + place]]
             if self.words[_VERSION] == version:
                 return Published(version, text)
+
+    @property
+    def is_stopping(self) -> bool:
+        return bool(self.words[_STOPPING])
 
     def ready(self, index: int) -> int:
         """How many workers of this pool are ready."""

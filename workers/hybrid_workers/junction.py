@@ -156,7 +156,10 @@ class Junction:
         index = self._indexes.get(pool)
         if index is None:
             return False
-        return self._page.ready(index) > 0 or (self.is_stopping and self._crossing.queues[pool].has_receiver())
+        if self._page.ready(index) > 0:
+            return True
+        # Everybody stops: the arbiter says so before it says that nobody is ready, and before this worker hears of it.
+        return (self.is_stopping or self._page.is_stopping) and self._crossing.queues[pool].has_receiver()
 
     def _send(self, pool: str, sock: socket.socket, handed: Handed) -> bool:
         try:

@@ -60,3 +60,11 @@ def test_pools_do_not_touch_each_other() -> None:
     assert [page.ready(index) for index in range(MOST_POOLS)] == list(range(1, MOST_POOLS + 1))
     assert [page.serves_websocket(index) for index in (0, 1, MOST_POOLS - 1)] == [False, True, True]
     assert page.version == 0
+
+
+def test_stop_of_the_arbiter_is_seen_by_all() -> None:
+    page = PoolPage()
+    page.note(0, ready=1, serves_websocket=False)
+    assert not page.is_stopping
+    page.stop()
+    assert (page.is_stopping, page.ready(0), page.version) == (True, 1, 0)
