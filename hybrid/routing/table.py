@@ -68,7 +68,7 @@ class _Target:
 class _Draw:
     """The pools of one route with their cumulated weights, as parts of 1."""
 
-    __slots__ = ("bounds", "by_name", "only", "route")
+    __slots__ = ("bounds", "by_name", "fresh", "only", "rivals", "route")
 
     def __init__(self, route: Route, shares: Iterable[Share]) -> None:
         live = [share for share in shares if share.weight]
@@ -81,6 +81,15 @@ class _Draw:
         for share in live:
             reached += share.weight / total
             self.bounds.append((reached, share.pool.encode()))
+        self.rivals = frozenset(share.pool.encode() for share in route.shares)
+        # For those who come with no cookie of ours, as most do who are drawn.
+        self.fresh = {name: self.bound(name, ()) for name in self.by_name}
+
+    def bound(self, name: bytes, kept: Iterable[bytes]) -> Choice:
+        """This pool, with the cookie that binds to it; `kept` are the pools of other routes that bind already."""
+        choice = self.by_name[name]
+        cookie = COOKIE + b"=" + b".".join([name, *kept]) + b"; Path=/; HttpOnly; SameSite=Lax"
+        return Choice(choice.pool, choice.route, cookie)
 
     def at(self, point: float) -> bytes:
         """The pool at this point, 0 <= point < 1."""
@@ -212,16 +221,14 @@ def _drawn(draw_from: _Draw, request: Request, draw: Callable[[], float], pools:
     if sticky == "client":
         return draw_from.by_name[draw_from.at(_point_of(request.client))]
     bound = _bound_pools(request.headers)
+    if not bound:
+        return draw_from.fresh[draw_from.at(draw())]
     for name in bound:
         if name in draw_from.by_name:
             return draw_from.by_name[name]
-    drawn = draw_from.at(draw())
     # Routes with other pools have bound this user too: one cookie keeps one pool of each route.
-    rivals = {share.pool.encode() for share in draw_from.route.shares}
-    kept = [name for name in dict.fromkeys(bound) if name in pools and name not in rivals]
-    cookie = COOKIE + b"=" + b".".join([drawn, *kept]) + b"; Path=/; HttpOnly; SameSite=Lax"
-    choice = draw_from.by_name[drawn]
-    return Choice(choice.pool, choice.route, cookie)
+    kept = [name for name in dict.fromkeys(bound) if name in pools and name not in draw_from.rivals]
+    return draw_from.bound(draw_from.at(draw()), kept)
 
 
 def _bound_pools(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
