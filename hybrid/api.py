@@ -254,7 +254,7 @@ def _context(settings: Settings, listeners: tuple[Listener, ...], channel: Chann
         worker_class="asgi",
         interface=interface_of(settings, app).interface,
         app=app,
-        tls=tls_context(settings) if settings.certfile else None,
+        tls=tls_context(settings),
     )
 
 

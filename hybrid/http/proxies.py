@@ -26,6 +26,8 @@ from hybrid.http.trust import TrustedPeers
 if TYPE_CHECKING:
     from hybrid.settings import Settings
 
+_BELIEVED = "for,proto"
+"""What --forwarded-headers means where nobody gave it: what every proxy sets, if it sets any."""
 _BELIEVABLE = frozenset({"for", "proto", "host", "port", "prefix"})
 _MOST_NOTICES = 16
 
@@ -44,15 +46,21 @@ def introduce(request: Request, peer: Peer, rules: ProxyRules) -> None:
 
 
 class ProxyRules:
-    """The settings of the subject, compiled; one per worker. `say` takes a line for the log, each said once."""
+    """The settings of the subject, compiled; one per worker. `say` takes a line for the log, each said once.
 
-    def __init__(self, settings: Settings, say: Callable[[str], None]) -> None:
+    `note` is told when a proxy's word for the client's address is taken though nobody asked for that: who comes
+    from a WSGI server did not have it there. uvicorn does the same, so that nobody needs to tell its users.
+    """
+
+    def __init__(
+        self, settings: Settings, say: Callable[[str], None], note: Callable[[str], None] | None = None
+    ) -> None:
         self.root_path = settings.root_path
         self.trusted = TrustedPeers(settings.forwarded_allow_ips)
         self._header_map = settings.header_map
         self._forwarder_headers = frozenset(_words(settings.forwarder_headers))
         self._is_used = settings.proxy_headers
-        self._believed = {word.decode() for word in _words(settings.forwarded_headers)}
+        self._believed = {word.decode() for word in _words(settings.forwarded_headers or _BELIEVED)}
         if unknown := self._believed - _BELIEVABLE:
             raise SettingsError(
                 f"--forwarded-headers: {', '.join(sorted(unknown))} is not known; expected some of for, proto, host,"
@@ -63,6 +71,7 @@ class ProxyRules:
         """Some field of --secure-scheme-headers is not marked by the parser, so every request must be looked at."""
         self._say = say
         self._said: set[str] = set()
+        self._note = None if settings.forwarded_headers else note
 
     def meet(self, client: tuple[str, int] | None, server: tuple[str, int | None], scheme: str = "http") -> Peer:
         """The Peer of a connection just accepted. `client` is None on a unix socket."""
@@ -85,18 +94,20 @@ class ProxyRules:
         if fields.script_name and b"script_name" in self._forwarder_headers:
             request.root_path = _prefix(fields.script_name)
         if b"x-forwarded-for" in fields.seen or fields.schemes or b"x-forwarded-host" in fields.seen:
-            self._x_forwarded(request, fields)
+            self._x_forwarded(request, peer, fields)
         elif b"forwarded" in fields.seen:
-            self._forwarded(request, fields.seen[b"forwarded"])
+            self._forwarded(request, peer, fields.seen[b"forwarded"])
         self._x_mount(request, fields)
 
-    def _x_forwarded(self, request: Request, fields: _Fields) -> None:
+    def _x_forwarded(self, request: Request, peer: Peer, fields: _Fields) -> None:
         believed = self._believed
         depth = 0
         if b"x-forwarded-for" in fields.seen:
             client, depth = find_client(split_list(fields.seen[b"x-forwarded-for"]), self.trusted.includes)
             if client is not None and "for" in believed:
                 request.client = client
+                if self._note is not None:
+                    self._tell_client(peer)
         if fields.schemes and "proto" in believed:
             claims = {self._scheme(name, at_depth(split_list(value), depth).lower()) for name, value in fields.schemes}
             if len(claims) > 1:
@@ -105,7 +116,7 @@ class ProxyRules:
         if b"x-forwarded-host" in fields.seen:
             self._host(request, at_depth(split_list(fields.seen[b"x-forwarded-host"]), depth), "X-Forwarded-Host")
 
-    def _forwarded(self, request: Request, value: bytes) -> None:
+    def _forwarded(self, request: Request, peer: Peer, value: bytes) -> None:
         hops = parse_forwarded(value)
         if not hops:
             return
@@ -113,6 +124,8 @@ class ProxyRules:
         hop = hops[max(len(hops) - 1 - depth, 0)]
         if client is not None and "for" in self._believed:
             request.client = client
+            if self._note is not None:
+                self._tell_client(peer)
         if hop.proto and "proto" in self._believed:
             request.scheme = "https" if hop.proto.lower() in ("https", "wss") else "http"
         if hop.host:
@@ -143,6 +156,15 @@ class ProxyRules:
                 _set_host(request, with_port(request.host, int(port), request.scheme))
         if "prefix" in self._believed and b"x-forwarded-prefix" in fields.seen:
             request.root_path = _prefix(split_list(fields.seen[b"x-forwarded-prefix"])[-1].encode("latin-1"))
+
+    def _tell_client(self, peer: Peer) -> None:
+        note, self._note = self._note, None
+        if note is not None:
+            note(
+                f"The proxy {peer.client[0] if peer.client else 'on the unix socket'} names the client, which is then"
+                " REMOTE_ADDR and in the access log. gunicorn keeps to the proxy's address: --forwarded-headers proto"
+                " does so, --forwarded-headers for,proto takes the client's without this line"
+            )
 
     def _notice(self, line: str) -> None:
         if line not in self._said and len(self._said) < _MOST_NOTICES:

@@ -552,12 +552,13 @@ class Settings:
         own=True,
     )
     forwarded_headers: str = setting(
-        "for,proto",
+        "",
         kinds.COMMA_TEXT,
         "Proxies",
         "What those peers are believed about: some of `for`, `proto`, `host`, `port`, `prefix` (X-Forwarded-*, and the"
         " same in Forwarded). Name only what your proxy always sets itself: the rest it passes on from the client.",
         own=True,
+        shown_default="`for,proto`, and the log of a WSGI worker says once where `for` has counted",
     )
     secure_scheme_headers: tuple[str, ...] = setting(
         ("X-FORWARDED-PROTOCOL=ssl", "X-FORWARDED-PROTO=https", "X-FORWARDED-SSL=on"),
@@ -824,7 +825,11 @@ class Settings:
     )
     umask: int = setting(0, kinds.MODE, "Process", "File mode mask, also for a unix socket.", flags=("-m", "--umask"))
     proc_name: str = setting(
-        "", kinds.TEXT, "Process", "Base of the process titles (needs setproctitle).", flags=("-n", "--name")
+        "",
+        kinds.TEXT,
+        "Process",
+        "Base of the process titles (needs `pip install 'hybrid-arbiter[title]'`).",
+        flags=("-n", "--name"),
     )
     daemon: bool = setting(False, kinds.FLAG, "Process", "Run in the background.", flags=("-D", "--daemon/--no-daemon"))
     enable_stdio_inheritance: bool = setting(

@@ -51,7 +51,7 @@ class WsgiService:
         self.deadlines = Deadlines.from_settings(settings)
         self.parser = HeadParser(H11Fields() if settings.http == "h11" else HttptoolsFields(), self.limits)
         self.prefixes = Prefixes.from_settings(settings)
-        self.rules = ProxyRules(settings, context.log.warning)
+        self.rules = ProxyRules(settings, context.log.warning, context.log.info)
         self.admissions = Admissions(context, self.rules)
         self.shedder = Shedder.of(context)
         self.ledger: WsgiLedger | None = None

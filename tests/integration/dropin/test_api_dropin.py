@@ -17,6 +17,7 @@ import pytest
 import hybrid
 from hybrid.errors import AppLoadError, HybridError, SettingsError
 from hybrid.testing import serve
+from tests.certificates import Authority
 from tests.integration.server import WAIT_S, Log, clean_environ
 
 Scope, Receive, Send = dict[str, Any], Any, Any
@@ -107,6 +108,21 @@ def test_server_serves_in_a_running_loop_until_it_should_exit() -> None:
         assert not server.started
 
     asyncio.run(main())
+
+
+def test_a_hook_that_makes_a_tls_context_needs_no_certfile(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate = authority.issue("server")
+    (tmp_path / "conf.py").write_text(
+        "import ssl\n\ndef ssl_context(config, default_ssl_context_factory):\n"
+        "    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
+        f"    context.load_cert_chain({str(certificate.cert)!r}, {str(certificate.key)!r})\n"
+        "    return context\n"
+    )
+    with serve(App(), config=str(tmp_path / "conf.py")) as server:
+        context = authority.client_context()
+        with urllib.request.urlopen(f"https://localhost:{server.port}/s", timeout=WAIT_S, context=context) as answer:
+            assert answer.read() == b"/s"
 
 
 def test_server_is_a_context_manager_of_a_running_loop() -> None:

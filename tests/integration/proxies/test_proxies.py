@@ -76,6 +76,19 @@ def test_trusted_proxy_names_client_and_scheme_and_each_request_speaks_for_itsel
         assert (told["client"], told["scheme"]) == ("2001:db8::7", "https")
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_wsgi_workers_say_once_that_a_proxy_names_the_client_unless_it_was_asked_for(
+    start: Start, request: pytest.FixtureRequest, named: bool
+) -> None:
+    server = start(*(("--forwarded-headers", "for,proto") if named else ()))
+    for _ in range(2):
+        with connected(server) as client:
+            assert facts(client, "X-Forwarded-For: 203.0.113.7")["client"] == "203.0.113.7"
+    assert server.stop() == 0
+    is_told = not named and "-k asgi" not in " ".join(KINDS[request.node.callspec.params["start"]])
+    assert server.log.text.count("The proxy 127.0.0.1 names the client") == is_told
+
+
 def test_host_port_and_prefix_are_used_where_asked_for(start: Start) -> None:
     fields = ("X-Forwarded-Host: shop.example", "X-Forwarded-Port: 8443", "X-Forwarded-Prefix: /shop")
     with connected(start(*ALL)) as client:

@@ -41,6 +41,21 @@ def test_without_forwarded_fields_the_facts_are_those_of_the_connection() -> Non
     assert (request.root_path, request.host) == ("/app", b"inside:8000")
 
 
+@pytest.mark.parametrize("line", ["X-Forwarded-For: 203.0.113.7", "Forwarded: for=203.0.113.7"])
+def test_that_a_proxy_names_the_client_is_noted_once_where_nobody_asked_for_it(line: str) -> None:
+    noted: list[str] = []
+    head = f"GET / HTTP/1.1\r\nHost: a\r\n{line}\r\n\r\n".encode()
+    for settings, count in ((DEFAULTS, 1), (replace(DEFAULTS, forwarded_headers="for,proto"), 0)):
+        noted.clear()
+        rules = ProxyRules(settings, print, noted.append)
+        for _ in range(2):
+            request = HeadParser(HttptoolsFields(), Limits()).parse(head)
+            introduce(request, rules.meet(("127.0.0.1", 1), SERVER), rules)
+            assert request.client == ("203.0.113.7", 0)
+        assert len(noted) == count
+        assert all("--forwarded-headers proto" in text for text in noted)
+
+
 def test_an_untrusted_peer_is_not_believed_and_that_is_said_once() -> None:
     said: list[str] = []
     head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\n\r\n"
