@@ -14,17 +14,19 @@ import asyncio
 from asyncio import CancelledError
 from typing import Any, Protocol
 
+from hybrid.asgi.departure import is_departure
 from hybrid.asgi.extensions import Extras
 from hybrid.asgi.types import App, Message, Scope
+from hybrid.asgi.waiters import Waiters, wait_among, wake
 from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.request import Request
+from hybrid.http1.apology import FAILED, LATE, apology
 from hybrid.http1.response import LARGE, Prefixes, Response
 
 DISCONNECT = "http.disconnect"
 BURST = 64
 """After so many pieces of a stream send() lets the loop run. A transport that is closing takes everything and never
 asks to wait, so an application that only sends would otherwise never learn that its client is gone."""
-_TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
 
 
 class RequestCycle(Protocol):
@@ -141,7 +143,7 @@ class Cycle:
         self.response = Response(request, prefixes)
         self._connection = connection
         self._chunks: list[bytes] | None = None
-        self._waiters: list[asyncio.Future[None]] | None = None
+        self._waiters: Waiters | None = None
         self._has_started = False
         self._burst = 0
         self._extras: Extras | None = None
@@ -336,20 +338,14 @@ class Cycle:
         return {"type": "http.request", "body": content, "more_body": not self.body_is_complete}
 
     async def _wait(self) -> None:
-        """Until something has changed. A future per waiter: cancelling one must not cancel the others."""
-        waiter: asyncio.Future[None] = self._connection.loop.create_future()
+        """Until something has changed."""
         if self._waiters is None:
             self._waiters = []
-        self._waiters.append(waiter)
-        await waiter
+        await wait_among(self._waiters, self._connection.loop)
 
     def _wake(self) -> None:
-        waiters = self._waiters
-        if waiters is not None:
-            self._waiters = None
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+        if self._waiters:
+            wake(self._waiters)
 
     def _extended(self) -> Extras:
         if self._extras is None:
@@ -369,7 +365,7 @@ class Cycle:
             connection.on_broken(self)
         elif self.overdue_at and isinstance(error, (CancelledError, DeadlineExceeded)):
             self._apologise()  # the log knows
-        elif not self._is_only_disconnect(error):
+        elif not is_departure(error, is_gone=self.is_disconnected):
             connection.report(self, "exception in the application", error)
             self._apologise()
 
@@ -389,25 +385,8 @@ class Cycle:
         if response.head_sent:
             self._connection.on_broken(self)
             return
-        status, text = (504, b"504 Gateway Timeout\n") if self.overdue_at else (500, b"500 Internal Server Error\n")
-        response.start(status, _TEXT)
-        self._connection.complete(self, response.content(text, more=False))
+        self._connection.complete(self, apology(response, LATE if self.overdue_at else FAILED))
         self._wake()
-
-    def _is_only_disconnect(self, error: BaseException) -> bool:
-        """It is the ClientGone that send() raised, alone or in a group, or what a framework made of it."""
-        if isinstance(error, BaseExceptionGroup):
-            return all(self._is_only_disconnect(inner) for inner in error.exceptions)
-        if not self.is_disconnected:
-            return isinstance(error, ClientGone)
-        seen: set[int] = set()
-        link: BaseException | None = error
-        while link is not None and id(link) not in seen:
-            if isinstance(link, ClientGone):
-                return True
-            seen.add(id(link))
-            link = link.__cause__ or link.__context__
-        return False
 
 
 def _as_bytes(data: Any) -> bytes:

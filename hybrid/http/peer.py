@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hybrid.http.request import Request
 from hybrid.http.tls_facts import TlsFacts
 
 
@@ -20,13 +19,6 @@ class Peer:
     tls: TlsFacts | None = None
     is_trusted: bool = False
     """The peer is a proxy whose forwarded fields are believed: see `hybrid.http.proxies.ProxyRules.meet()`."""
-
-    def introduce(self, request: Request, root_path: str) -> None:
-        """Fill in what the head does not say when no proxy is believed. In full: `hybrid.http.proxies.introduce()`."""
-        request.client = self.client
-        request.server = self.server
-        request.scheme = self.scheme
-        request.root_path = root_path
 
     @property
     def label(self) -> str:

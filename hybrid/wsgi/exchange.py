@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Final, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
-from hybrid.errors import DeadlineExceeded, ProtocolError
+from hybrid.errors import DeadlineExceeded
 from hybrid.http.request import Request
-from hybrid.http.status import phrase
+from hybrid.http1.apology import FAILED, LATE, apology
 from hybrid.http1.interim import early_hints
 from hybrid.http1.response import LARGE, Prefixes, Response, ResponseError
 from hybrid.wsgi.environ import Environ
@@ -28,8 +28,6 @@ Piece: TypeAlias = bytes | tuple[bytes, bytes, bytes]
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 StartResponse: TypeAlias = Callable[..., Callable[[bytes], None]]
 App: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-_FAILED: Final = "500 Internal Server Error"
 
 
 class BodySource(Protocol):
@@ -133,14 +131,9 @@ class Exchange(Response):
         """
         if self.head_sent:
             return None
-        status, text = _FAILED, "the application failed\n"
         if isinstance(error, BrokenBody) and error.refusal is not None:
-            status, text = _status_of(error.refusal), f"{error.refusal.reason}\n"
-        elif isinstance(error, DeadlineExceeded):
-            status, text = "504 Gateway Timeout", "the application did not answer in time\n"
-        self.keep_alive = False
-        self.start(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return self.content(f"{status}: {text}".encode(), more=False)
+            return apology(self, error.refusal)
+        return apology(self, LATE if isinstance(error, DeadlineExceeded) else FAILED)
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -203,7 +196,3 @@ class Exchange(Response):
             raise ResponseError("the application gave content before it called start_response()")
         if self.source is not None and not self.source.is_read:
             self.keep_alive = False
-
-
-def _status_of(error: ProtocolError) -> str:
-    return f"{error.status} {phrase(error.status).decode()}"

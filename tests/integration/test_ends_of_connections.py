@@ -72,6 +72,23 @@ def test_reset_is_no_event(server: Server, first: bytes) -> None:
     assert "Traceback" not in server.log.text[before:]
 
 
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_failed_application_is_answered_alike_by_every_class(server: Server, version: str) -> None:
+    with server.connected() as sock:
+        client = Client(sock)
+        client.send(get("/fail", "Connection: keep-alive", version=version) + get("/"))
+        answer = client.hear()
+        assert client.is_closed
+    assert (answer.status, answer.body) == (500, b"500 Internal Server Error: the application failed\n")
+    assert answer.headers.pop("date")
+    assert answer.headers == {
+        "server": "hybrid",
+        "content-type": "text/plain; charset=utf-8",
+        "content-length": "50",
+        "connection": "close",
+    }
+
+
 def test_cancelled_call_is_told_once_and_its_shielded_cleanup_runs(serve: Serve, write_app: object) -> None:
     write_app(  # type: ignore[operator]
         """

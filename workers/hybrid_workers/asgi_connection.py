@@ -17,7 +17,7 @@ import struct
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from hybrid.asgi import RequestCycle
+from hybrid.asgi import RequestCycle, Waiters, wait_among, wake
 from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
@@ -38,6 +38,9 @@ from hybrid_workers.shedding import render
 
 if TYPE_CHECKING:
     import ssl
+
+    from hybrid.asgi import Connection
+    from hybrid_workers.asgi_ledger import Recorder
 
 HIGH_WATER = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
@@ -82,6 +85,7 @@ class HttpConnection(asyncio.Protocol):
         "phase",
         "prefixes",
         "receiver",
+        "recorder",
         "route",
         "service",
         "since",
@@ -117,6 +121,8 @@ class HttpConnection(asyncio.Protocol):
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
         self.handed = handed
         """How it came here from another worker, for this request; set until that is read."""
+        self.recorder: Recorder | None = None
+        """What keeps the answer to the request under way, if a copy of it is wanted."""
         self.route = ""
         """The pattern that chose this worker's pool for the request under way."""
         self.prefixes: Prefixes | None = None
@@ -130,7 +136,7 @@ class HttpConnection(asyncio.Protocol):
         """A request that came while the last one was under way is about to begin."""
         if handed is not None and refused is None:
             self._take_over(handed)
-        self._drainers: list[asyncio.Future[None]] | None = None
+        self._drainers: Waiters | None = None
         self._drained = 0
         self._reader: Reader | None = None
         """How fast the client takes what is written, while it does not take all at once."""
@@ -274,7 +280,9 @@ class HttpConnection(asyncio.Protocol):
             return
         self.phase = _SERVING
         has_body = receiver.body is not None
-        self.cycle = cycle = service.new_cycle(request, self.prefixes or service.prefixes, self, has_body=has_body)
+        prefixes = self.prefixes or service.prefixes
+        below: Connection = self if service.ledger is None else service.ledger.begin(self, request)
+        self.cycle = cycle = service.new_cycle(request, prefixes, below, has_body=has_body)
         if service.is_closing_each:
             cycle.response.keep_alive = False
         cycle.started = now = monotonic()
@@ -338,6 +346,8 @@ class HttpConnection(asyncio.Protocol):
         self.body_last = now
         self.body_received += len(content)
         if content:
+            if self.recorder is not None:
+                self.recorder.feed(content)
             self.wants_continue = False
         cycle = self.cycle
         assert cycle is not None
@@ -399,11 +409,9 @@ class HttpConnection(asyncio.Protocol):
 
     async def drain(self) -> None:
         while not self.is_writable:
-            waiter: asyncio.Future[None] = self.loop.create_future()
             if self._drainers is None:
                 self._drainers = []
-            self._drainers.append(waiter)
-            await waiter
+            await wait_among(self._drainers, self.loop)
 
     def want_body(self) -> None:
         if self.wants_continue:
@@ -423,6 +431,8 @@ class HttpConnection(asyncio.Protocol):
         service.answered += 1
         if response.status >= 500:
             service.errors += 1
+        if service.ledger is not None:
+            service.ledger.count(self.route, response.status, monotonic() - cycle.started)
         if service.access is not None:
             self._log(cycle, response.status)
         if self.cycle is not cycle:
@@ -580,12 +590,8 @@ class HttpConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def _wake_drainers(self) -> None:
-        waiters = self._drainers
-        if waiters is not None:
-            self._drainers = None
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+        if self._drainers:
+            wake(self._drainers)
 
     # -- the sweeper calls ------------------------------------------------------------------------
 

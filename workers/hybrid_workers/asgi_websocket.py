@@ -16,7 +16,7 @@ from enum import IntEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from hybrid.asgi import Message, Scope
+from hybrid.asgi import Message, Scope, is_departure
 from hybrid.errors import ClientGone
 from hybrid.http.deadlines import LINGER_S
 from hybrid.http.overload import RETRY_AFTER_S
@@ -346,7 +346,7 @@ class WebSocketSession(asyncio.Protocol):
             self.stop()
             self._apologise()
             return
-        if self._phase is not Phase.ENDED or not _is_disconnect(error):
+        if self._phase is not Phase.ENDED or not is_departure(error, is_gone=True):
             self._report("exception in the application", error)
         if self._phase is Phase.OPEN:
             self._close(1011)
@@ -566,17 +566,3 @@ def _as_text(text: Any) -> str:
         return text
     raise TypeError(f"'websocket.send' must have 'bytes' or a 'text' that is str, not {type(text).__name__}")
 
-
-def _is_disconnect(error: BaseException) -> bool:
-    """It is the ClientGone that send() raised, or what a framework made of that or of the disconnect event."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(_is_disconnect(inner) for inner in error.exceptions)
-    seen: set[int] = set()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        # Starlette's receive_text() and the like raise WebSocketDisconnect; most handlers let it pass.
-        if isinstance(link, ClientGone) or type(link).__name__ == "WebSocketDisconnect":
-            return True
-        seen.add(id(link))
-        link = link.__cause__ or link.__context__
-    return False

@@ -11,6 +11,8 @@ BLOCKS_PER_MB = 16
 
 def wsgi_app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
+    if path == "/fail":
+        raise ValueError("as it should")
     start_response("200 OK", [("Content-Type", "application/octet-stream")])
     if path.startswith("/download/"):
         return (BLOCK for _ in range(int(path[10:]) * BLOCKS_PER_MB))
@@ -26,6 +28,8 @@ async def asgi_app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Call
     if scope["type"] != "http":
         raise RuntimeError("http only")
     path = scope["path"]
+    if path == "/fail":
+        raise ValueError("as it should")
     if path.startswith("/download/"):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(int(path[10:]) * BLOCKS_PER_MB):

@@ -286,6 +286,25 @@ def test_two_tasks_may_receive_at_once_and_a_cancelled_one_loses_nothing() -> No
     assert [message["body"] for message in got] == [b"a", b"b"]
 
 
+def test_cancelled_receivers_are_forgotten_before_anything_happens() -> None:
+    """A long poll with a time-out of its own would else leave a future behind each time."""
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        for _ in range(100):
+            task = asyncio.ensure_future(receive())
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def act(play: Play) -> None:
+        for _ in range(1000):
+            await settled()
+        assert play.cycle._waiters == []
+        play.cycle.disconnect()
+
+    Play(app, has_body=True).run(act)
+
+
 def test_receiver_cancelled_after_it_was_woken_leaves_the_message() -> None:
     got: list[dict[str, Any]] = []
 

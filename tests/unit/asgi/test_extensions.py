@@ -26,7 +26,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 def request(*lines: str, first: str = "GET / HTTP/1.1") -> Request:
     made = HeadParser(HttptoolsFields(), Limits()).parse("\r\n".join([first, "Host: a", *lines, "", ""]).encode())
-    PEER.introduce(made, "")
+    made.client, made.server, made.scheme, made.root_path = PEER.client, PEER.server, PEER.scheme, ""
     return made
 
 

@@ -98,6 +98,13 @@ def test_root_path_comes_from_the_request_and_loses_its_slash() -> None:
     assert (scope["path"], scope["raw_path"], scope["root_path"]) == ("/api/x", b"/x", "/api")
 
 
+def test_a_proxy_field_stays_since_a_scope_is_no_environment() -> None:
+    """Dangerous is the variable HTTP_PROXY that CGI makes of it: see the WSGI environ."""
+    made = request()
+    made.headers.append((b"proxy", b"http://evil.example"))
+    assert (b"proxy", b"http://evil.example") in scope_of(made)["headers"]
+
+
 def test_state_is_a_shallow_copy_for_each_request() -> None:
     shared = ["pool"]
     scopes = Scopes(state={"shared": shared})

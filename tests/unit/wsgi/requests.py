@@ -17,5 +17,5 @@ def request(
     """The request of this line and these fields; a Host is added."""
     lines = [line, f"Host: {host}", *fields, "", ""]
     found = HeadParser(HttptoolsFields(), Limits()).parse("\r\n".join(lines).encode("latin-1"))
-    peer.introduce(found, root_path)
+    found.client, found.server, found.scheme, found.root_path = peer.client, peer.server, peer.scheme, root_path
     return found
