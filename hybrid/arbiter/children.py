@@ -106,7 +106,10 @@ class Children:
         template = self.templates.get((order.pool, order.generation))
         if template is not None and self._order(order, template, outfit.pool_size):
             return None
-        ours, theirs = Channel.pair()
+        try:
+            ours, theirs = Channel.pair()
+        except OSError as error:
+            return SpawnFailed(order.slot, error.strerror or str(error))
         box = _make_box()
         seat = self._make_seat(order) if is_preloaded(outfit.site.settings) else None
         row = self.scoreboard.row(order.slot)
@@ -120,6 +123,9 @@ class Children:
             ours.close()
             theirs.close()
             _close_box(box)
+            if seat is not None:
+                seat.socket.close()
+                self.drop_template(order.pool, order.generation)
             return SpawnFailed(order.slot, error.strerror or str(error))
         if pid == 0:
             ours.close()
@@ -183,17 +189,27 @@ class Children:
 
     # templates --------------------------------------------------------------------------------------------
 
-    def _make_seat(self, order: Spawn) -> Seat:
-        """For the first worker of a release; orders for others wait in the socket until the template is there."""
+    def _make_seat(self, order: Spawn) -> Seat | None:
+        """For the first worker of a release; orders for others wait in the socket until the template is there.
+
+        None without descriptors for it: this worker leaves no template, the next one may.
+        """
         adopt_orphans()
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            self._log.warning("No template for generation %d: %s", order.generation, error.strerror)
+            return None
         ours.setblocking(False)
         self.templates[order.pool, order.generation] = ours
         return Seat(theirs, self.scoreboard.row, self._traffic)
 
     def _order(self, order: Spawn, template: socket.socket, pool_size: int) -> bool:
         """False when the template is gone; the end of its socket is seen elsewhere."""
-        ours, theirs = Channel.pair()
+        try:
+            ours, theirs = Channel.pair()
+        except OSError:
+            return False
         box = _make_box()
         try:
             send_order(template, Order(order.slot, pool_size, time.monotonic()), theirs.fileno(), box)
@@ -210,7 +226,7 @@ class Children:
         """What has become of an order to a template, and what the worker has said since; nothing yet: nothing."""
         unborn = self.unborn[slot]
         messages = unborn.channel.receive()
-        if messages and isinstance(messages[0], Started):
+        if messages and isinstance(messages[0], Started) and self._is_new_child(messages[0].pid):
             pid = messages[0].pid
             del self.unborn[slot]
             self._processes[pid] = _Process(pid, unborn.channel, self.scoreboard.row(slot), unborn.box)
@@ -219,6 +235,10 @@ class Children:
             return []
         self.abandon(slot)
         return [SpawnFailed(slot, "the template of its release has ended")]
+
+    def _is_new_child(self, pid: int) -> bool:
+        """Is it one of ours that nobody has claimed? We shall send signals to it, and a worker may say any number."""
+        return pid not in self._processes and parent_of(pid) == os.getpid()
 
     def abandon(self, slot: int) -> None:
         """Forget an order; what still comes of it sees its channel closed, and ends."""
@@ -341,6 +361,15 @@ class Children:
         if process is not None:
             process.channel.close()
             _close_box(process.box)
+
+
+def parent_of(pid: int) -> int:
+    """The parent of a process that may be a zombie; 0 if there is none or this cannot be known."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _make_box() -> int:

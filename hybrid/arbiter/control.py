@@ -7,6 +7,7 @@ not fit any more, so that it costs the arbiter neither time nor memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -109,6 +110,7 @@ class ControlServer:
         self._log = log
         self._sessions: dict[int, Session] = {}
         self._socket: socket.socket | None = None
+        self._spare = -1
         self.path = ""
         self._inode = 0
 
@@ -138,6 +140,7 @@ class ControlServer:
             self._log.debug("No control socket: %s; give a path with --control-socket", reason)
             return
         self._socket = sock
+        self._spare = _spare()
         self._loop.watch(sock.fileno(), self._accept)
 
     def _bind_path(self, sock: socket.socket, path: str) -> None:
@@ -153,7 +156,9 @@ class ControlServer:
         assert self._socket is not None
         try:
             sock, _ = self._socket.accept()
-        except OSError:  # it left again; or no descriptors, and then it may wait
+        except OSError as error:  # it left again; or no descriptors, and a connection that waits wakes us for ever
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._turn_away()
             return
         sock.setblocking(False)
         uid = _peer_uid(sock)
@@ -164,6 +169,17 @@ class ControlServer:
         session = Session(self, sock)
         self._sessions[sock.fileno()] = session
         self._loop.watch(sock.fileno(), session.on_event)
+
+    def _turn_away(self) -> None:
+        """Accept with the descriptor kept for this, and close."""
+        assert self._socket is not None
+        if self._spare >= 0:
+            os.close(self._spare)
+        try:
+            self._socket.accept()[0].close()
+        except OSError:  # somebody of this machine was quicker: the next wakeup tries again
+            pass
+        self._spare = _spare()
 
     def take(self, session: Session, line: bytes) -> None:
         """One request of a session."""
@@ -212,6 +228,16 @@ class ControlServer:
             self._loop.forget(self._socket.fileno())
             self._socket.close()
             self._socket = None
+            if self._spare >= 0:
+                os.close(self._spare)
+
+
+def _spare() -> int:
+    """A descriptor to give up when there are no others; -1 when there is none left for that either."""
+    try:
+        return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
 
 
 def _remove_stale(path: str) -> None:

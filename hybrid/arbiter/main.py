@@ -233,6 +233,8 @@ class Arbiter:
             return
         if isinstance(command, ev.Resize) and command.pool not in self.state.pools:
             command = ev.Resize(next(iter(self.state.pools), MAIN), command.by)  # APP is not among the pools
+        if number == signal.SIGHUP and command in self._pending:  # a flood of them is one wish
+            return
         self._log.info("Handling signal: %s", signal.Signals(number).name.removeprefix("SIG").lower())
         if number == signal.SIGHUP:
             self._log.info("Hang up: Master")
@@ -259,13 +261,13 @@ class Arbiter:
         if not self._children.channel(pid).is_open:
             self._loop.forget(self._children.channel(pid).fileno())
 
-    def _see_changes(self) -> None:
-        if self._watcher is None:
     def _keep_report(self, pid: int, report: Report) -> None:
         child = self.state.child_of(pid)
         if child is not None:
             self.migration.heard(child.pool, report)
 
+    def _see_changes(self) -> None:
+        if self._watcher is None:
             return
         lines = self._watcher.receive()
         if "" in lines:
@@ -399,9 +401,9 @@ class Arbiter:
         self._log.log(death.level, "%s", f"{death.text}\n{death.stacks}" if death.stacks else death.text)
         if death.kind != "told":
             self._deaths.append(death)
+            self.migration.died(order.child.pool, remains.requests)
         self._loop.forget(self._children.channel(pid).fileno())
         self._children.forget(pid)
-            self.migration.died(order.child.pool, remains.requests)
         self._hooks.exited(pid)
 
     def _in_flight(self, pid: int) -> list[InFlight]:
@@ -557,8 +559,10 @@ class Arbiter:
             return until
         now = time.monotonic()
         if now >= self._watchdog_at:
+            # One pool that serves is enough: the manager would end that too, for one that cannot boot.
             pools = [pool for pool in self.state.pools.values() if pool.size]
-            if self.state.phase is not Phase.RUNNING or all(self._serves(pool.name) for pool in pools):
+            is_serving = not pools or any(self._serves(pool.name) for pool in pools)
+            if self.state.phase is not Phase.RUNNING or is_serving:
                 self._notifier.tell("WATCHDOG=1")
             self._watchdog_at = now + period
         return self._watchdog_at if until is None else min(until, self._watchdog_at)

@@ -30,6 +30,10 @@ class Pidfile:
             os.chmod(temporary, 0o644)  # whatever the umask says: others must be able to read it
             os.rename(temporary, self.path)
         except OSError as error:
+            try:
+                os.unlink(temporary)
+            except OSError:  # it was that which could not be made
+                pass
             raise SettingsError(
                 f"setting pidfile: cannot write {self.path}: {(error.strerror or str(error)).lower()};"
                 " the folder must exist and be writable"

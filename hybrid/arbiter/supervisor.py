@@ -28,6 +28,7 @@ from hybrid.arbiter.actions import (
     Action,
     Announce,
     CloseListeners,
+    Discard,
     Kill,
     Level,
     Load,
@@ -95,7 +96,7 @@ def decide(state: State, event: Event, now: float) -> tuple[State, Actions]:
 def _apply(state: State, event: Event, now: float, actions: Actions) -> State:
     match event:
         case Loaded():
-            return _loaded(state, event, now)
+            return _loaded(state, event, now, actions)
         case LoadFailed():
             return _load_failed(state, event, actions)
         case Spawned():
@@ -132,8 +133,11 @@ def _apply(state: State, event: Event, now: float, actions: Actions) -> State:
             assert_never(event)
 
 
-def _loaded(state: State, event: Loaded, now: float) -> State:
-    if event.generation != state.generation or state.phase is not Phase.RUNNING:
+def _loaded(state: State, event: Loaded, now: float, actions: Actions) -> State:
+    if state.phase is not Phase.RUNNING:
+        return state
+    if event.generation != state.generation:
+        actions.append(Discard(event.generation))  # overtaken: nobody will ever ask for it
         return state
     state = replace(state, releases=state.releases | {event.generation})
     for name, plan in event.plans.items():

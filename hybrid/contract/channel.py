@@ -11,6 +11,12 @@ import socket
 
 from hybrid.contract.messages import Message, decode, encode
 
+_MOST_AT_ONCE = 1 << 20
+"""Bytes taken in by one call: the rest is there at the next, and others get their turn."""
+
+_LONGEST_LINE = 4 << 20
+"""Whoever sends more without an end of line does not speak our language."""
+
 
 class Channel:
     """One end. `fileno()` is for the owner's event loop; `receive()` when it is readable."""
@@ -56,8 +62,12 @@ class Channel:
         return bool(self._out) and self.is_open
 
     def receive(self) -> list[Message]:
-        """The complete messages that have arrived; after EOF, `is_open` is False."""
-        while True:
+        """The complete messages that have arrived; after EOF, `is_open` is False.
+
+        A line without an end breaks the connection: the other side, too, then sees EOF.
+        """
+        taken = 0
+        while taken < _MOST_AT_ONCE:
             try:
                 data = self._socket.recv(65536)
             except (BlockingIOError, InterruptedError):
@@ -68,8 +78,20 @@ class Channel:
                 self.is_open = False
                 break
             self._in += data
+            taken += len(data)
+        if len(self._in) > _LONGEST_LINE and b"\n" not in self._in:
+            self._in = b""
+            self._break()
         *lines, self._in = self._in.split(b"\n")
         return [message for line in lines if (message := decode(line)) is not None]
+
+    def _break(self) -> None:
+        """The descriptor stays until `close()`: somebody may be watching it."""
+        self.is_open = False
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:  # the other side was quicker
+            pass
 
     def close(self) -> None:
         self.is_open = False

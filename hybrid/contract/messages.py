@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,25 @@ def encode(message: Message) -> bytes:
 def decode(line: bytes) -> Message | None:
     """The message of one line; None for a type or a shape this side does not know.
 
-    During a binary upgrade both ends need not be of one version, so an unknown message is no error.
+    During a binary upgrade both ends need not be of one version, so an unknown message is no error. And workers run
+    the application's code, which may write anything here: what the arbiter acts upon is of the types it expects.
     """
     try:
         fields = json.loads(line)
-        return _BY_NAME[fields.pop("type")](**fields)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        name = fields.pop("type")
+        shape = _SHAPES[name]
+        if not all(isinstance(value, shape[field]) for field, value in fields.items()):
+            return None
+        return _BY_NAME[name](**fields)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _shape(hint: object) -> tuple[type, ...]:
+    """What a value of this field may be. JSON does not tell 1.0 from 1."""
+    found = get_origin(hint) or hint
+    assert isinstance(found, type)
+    return (int, float) if found is float else (found,)
+
+
+_SHAPES = {name: {field: _shape(hint) for field, hint in get_type_hints(cls).items()} for name, cls in _BY_NAME.items()}

@@ -22,7 +22,10 @@ def encode(message: Mapping[str, object]) -> bytes:
 
 def decode(line: bytes) -> dict[str, Any]:
     """The message of one line. Raises ValueError for what is no JSON object."""
-    message = json.loads(line)
+    try:
+        message = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(message, dict):
         raise ValueError("not an object")
     return message

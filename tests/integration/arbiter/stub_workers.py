@@ -163,3 +163,19 @@ class Hanging(Plain):
 
     def boot(self) -> None:
         time.sleep(600)
+
+
+class Babbling(Plain):
+    """Becomes ready and then says to the arbiter, byte for byte, what the file `says` contains."""
+
+    def serve(self) -> None:
+        words = Path("says").read_bytes() if Path("says").exists() else b""
+        if self.context.slot == 0:
+            while words:
+                try:
+                    words = words[os.write(self.context.channel.fileno(), words) :]
+                except BlockingIOError:
+                    select.select([self.context.channel], [self.context.channel], ())
+                except OSError:  # the arbiter does not want to hear more
+                    break
+        super().serve()

@@ -177,6 +177,13 @@ def test_drain_delay_lengthens_a_stop_and_not_a_retirement() -> None:
     assert play.state.children[0].deadline == play.now + 10.0 + DRAIN_SLACK_S
 
 
+def test_settings_that_are_overtaken_while_they_load_are_given_back() -> None:
+    play = ready_workers(101).on(Reload(), Reload(), Loaded(1, {"main": Plan(size=1)}))
+    assert Discard(1) in play.actions
+    play.on(Loaded(2, {"main": Plan(size=1)}))
+    assert Discard(2) not in play.actions
+
+
 def test_silent_worker_is_aborted_then_killed() -> None:
     play = ready_workers(101, 102, timeout_s=30.0).wakes_in(30.0)
     play.after(29.0, beating=(102,)).does()
