@@ -229,5 +229,5 @@ def _shadow(release: Release | None, totals: ShadowTotals | None) -> list[Mappin
 
     found = totals or ShadowTotals()
     rules = shadow_rules(release.settings, [name for name, site in release.sites.items() if site.accepts])
-    found.enforce((str(rule.pattern), rule.pool, rule.percent) for rule in rules)
+    found.enforce((rule.name, rule.pool, rule.percent) for rule in rules)
     return found.as_json()

@@ -42,10 +42,14 @@ class ShadowRule:
     pool: str
     percent: float = 100.0
 
+    @property
+    def name(self) -> str:
+        """The pattern as it was written."""
+        return str(replace(self.pattern, methods=frozenset()) if self.pattern.methods == SAFE else self.pattern)
+
     def __str__(self) -> str:
         """As --shadow takes it."""
-        pattern = replace(self.pattern, methods=frozenset()) if self.pattern.methods == SAFE else self.pattern
-        return f"{pattern}={self.pool}" + ("" if self.percent == 100 else f":{self.percent:g}")
+        return f"{self.name}={self.pool}" + ("" if self.percent == 100 else f":{self.percent:g}")
 
 
 def parse_shadow(text: str, where: str = "--shadow") -> ShadowRule:

@@ -41,6 +41,7 @@ from hybrid_workers.stacks import frames_of, frames_of_awaitable
 if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
     from hybrid_workers.asgi_hooks import HookedBridge
+    from hybrid_workers.asgi_ledger import AsgiLedger
     from hybrid_workers.asgi_websocket import WebSocketSession
 
 
@@ -90,6 +91,7 @@ class Service:
         "errors",
         "is_closing_each",
         "joins_buffers",
+        "ledger",
         "limits",
         "log",
         "loop",
@@ -168,6 +170,11 @@ class Service:
         self.answered = 0
         self.errors = 0
         self.on_connection_closed = _nothing
+        self.ledger: AsgiLedger | None = None
+        if context.crossing is not None and context.crossing.traffic is not None:
+            from hybrid_workers.asgi_ledger import AsgiLedger
+
+            self.ledger = AsgiLedger.of(context)
         self.crossroads: AsgiCrossroads | None = None
         """Where connections pass to other workers and come from them."""
         if context.crossing is not None and context.tls is None:

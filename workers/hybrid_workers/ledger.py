@@ -111,6 +111,11 @@ class Recording:
         self._size = 0
         self.send_on: Callable[[bytes | memoryview], int] | None = None
 
+    def take_body(self, content: bytes) -> None:
+        """This came of the request's body."""
+        if len(self._body) <= MOST_BODY:
+            self._body += content
+
     def take(self, data: bytes) -> None:
         """These bytes were written."""
         self._size += len(data)
@@ -130,6 +135,8 @@ class Recording:
         seconds = monotonic() - self._started
         reply = b"".join(self._parts)
         is_cut, length, digest = False, -1, b""
+        if len(self._body) > MOST_BODY:
+            return None
         is_all = self._size <= MOST_KEPT
         if len(reply) > _MOST_WHOLE or not is_all or _lacks_content(reply, response):
             reader = ReplyReader(request.method, MOST_BODY)
@@ -145,7 +152,7 @@ class Recording:
             reply = b"HTTP/1.1 %d -\r\n%b\r\n%b" % (reader.status, fields, reader.body)
         message = encode(
             Copy(
-                pattern=str(self._rule.pattern),
+                pattern=self._rule.name,
                 pool=self._rule.pool,
                 head=request.head,
                 body=self._body,
