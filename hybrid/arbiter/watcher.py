@@ -145,7 +145,7 @@ def _watch(folders: tuple[str, ...], settings: Settings, pipe: int) -> None:
         step=50,
         raise_interrupt=False,
         stop_event=begun,
-        force_polling=True if settings.reload_engine == "poll" else None,
+        force_polling={"poll": True, "inotify": False}.get(settings.reload_engine),
     ):
         line = "\n".join(sorted(path for _, path in changes)) + "\n"
         os.write(pipe, os.fsencode(line)[:4096])

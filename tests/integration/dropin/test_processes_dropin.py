@@ -142,6 +142,22 @@ def test_winch_of_a_terminal_changes_nothing(serve: Serve, folder: Path) -> None
     assert "Resting" not in server.log.text
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc and inotify are Linux's")
+@pytest.mark.parametrize(("engine", "has_inotify"), [("auto", True), ("inotify", True), ("poll", False)])
+def test_reload_engine_is_how_files_are_watched(serve: Serve, folder: Path, engine: str, has_inotify: bool) -> None:
+    server = serve("site_app:app", "-w", "1", "--reload", "--reload-engine", engine, folder=folder)
+    (worker,) = server.wait_ready()
+    server.log.wait("Watching .* for changes")
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    (watcher,) = (pid for pid in children if int(pid) != worker)
+    opened = [os.readlink(fd) for fd in Path(f"/proc/{watcher}/fd").iterdir()]
+    assert any("inotify" in name for name in opened) is has_inotify, opened
+    (folder / "more.py").write_text("")
+    server.log.wait(r"Reloading: more\.py changed")
+    server.wait_ready(2)
+    assert server.stop() == 0
+
+
 def test_every_worker_has_its_own_socket_with_reuse_port(folder: Path, get: Callable[[int], bytes]) -> None:
     reading, writing = os.pipe()
     process = subprocess.Popen(

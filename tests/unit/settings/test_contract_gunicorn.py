@@ -182,10 +182,6 @@ def test_script_name_of_the_environment_is_the_root_path(
     assert resolve(parse_command_line(words), environ, "/nonexistent").settings.root_path == root_path
 
 
-def test_polling_is_asked_of_the_watcher() -> None:
-    assert resolve({"reload_engine": "poll"}, {}, "/nonexistent").settings.reload_engine == "poll"
-
-
 def test_the_process_title_begins_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     titles: list[str] = []
     module = ModuleType("setproctitle")
