@@ -97,6 +97,31 @@ def test_django_with_the_gunicorn_conf_py_of_a_production_site(
     assert re.fullmatch(r'203\.0\.113\.7 - - \[[^]]+\] "GET / HTTP/1\.1" 200 \d+ "-" "test" \d+\.\d+', lines[0])
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_django_behind_nginx_by_its_gunicorn_conf_py(
+    front: Front, statsd: socket.socket, migrated_database: Path, tmp_path: Path, transport: str
+) -> None:
+    """Workers retire after some fifteen requests, while nginx keeps its connections: nobody may notice."""
+    shutil.copy(migrated_database, tmp_path)
+    environ = {
+        "MYSITE_DATA": str(tmp_path),
+        "ACCESS_LOG": str(tmp_path / "access.log"),
+        "STATSD": f"127.0.0.1:{statsd.getsockname()[1]}",
+    }
+    config = str(HERE / "gunicorn.conf.py")
+    folder = EXAMPLES / "django_project"
+    url = front("mysite.wsgi:application", "-c", config, transport=transport, folder=folder, environ=environ)
+    with httpx.Client(base_url=url, timeout=WAIT_S, trust_env=False) as browser:
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', browser.get("/").text)
+        assert token is not None
+        fields = {"csrfmiddlewaretoken": token[1], "name": "Ada", "message": "Hello through nginx"}
+        # nginx says https, as which Django wants to see where the form came from.
+        sent = browser.post("/", data=fields, headers={"Referer": url.replace("http:", "https:") + "/"})
+        assert sent.status_code in (200, 302), sent.text
+        assert "Hello through nginx" in browser.get("/").text
+        assert {browser.get("/hello/").status_code for _ in range(60)} == {200}
+
+
 # -- FastAPI, uvicorn's worker under gunicorn -------------------------------------------------------------------
 
 
@@ -113,6 +138,19 @@ def test_fastapi_by_the_line_that_gunicorn_and_uvicorn_share(serve: Serve) -> No
         assert sock.recv(timeout=WAIT_S) == "over the socket"
     server.log.wait('"GET /hello HTTP/1.1" 200')
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_fastapi_and_its_websocket_behind_nginx(front: Front, transport: str) -> None:
+    line = "-w 1 -k uvicorn.workers.UvicornWorker --timeout 60"
+    url = front("main:app", *line.split(), transport=transport, folder=EXAMPLES / "fastapi_app")
+    with httpx.Client(base_url=url, timeout=WAIT_S, trust_env=False) as client:
+        assert client.get("/hello").text == "Hello, World!"
+        assert client.post("/notes", json={"title": "one"}).status_code == 201
+        assert client.post("/notes", json={"title": ""}).status_code == 422
+    with connect(url.replace("http", "ws") + "/ws/echo") as sock:
+        sock.send("through nginx")
+        assert sock.recv(timeout=WAIT_S) == "through nginx"
 
 
 # -- Flask on gevent, behind nginx ------------------------------------------------------------------------------
