@@ -25,6 +25,8 @@ class Translation:
     settings: dict[str, list[str]] = field(default_factory=dict)
     """As text, by name; several items for a list."""
     differences: list[str] = field(default_factory=list)
+    same: set[str] = field(default_factory=set)
+    """Defaults that do not differ after all, by name."""
     environment: tuple[str, ...] = ()
     wrapper: tuple[str, ...] = ()
 
@@ -119,6 +121,8 @@ def _worker_class(made: Translation, flag: str, value: str) -> None:
         made.differences.append(f"{flag} {value}: hybrid's own worker class {same.name}")
         if same.http:
             made.settings["http"] = [same.http]
+    if "uvicorn" in value:  # which speaks HTTP itself, and has neither gunicorn's limits nor its idea of a client
+        made.same |= {"forwarded_headers", "limit_request_line"}
     made.settings["worker_class"] = [same.name if same is not None else value]
 
 
@@ -141,7 +145,7 @@ def _defaults(made: Translation) -> None:
         made.settings.setdefault(name, [value])
     if made.settings.get("accesslog") == [""]:
         del made.settings["accesslog"]
-    missing = {name: text for name, text in table.differs.items() if name not in made.settings}
+    missing = {name: text for name, text in table.differs.items() if name not in {*made.settings, *made.same}}
     made.differences += [f"{name} is not given: {text}" for name, text in missing.items()]
 
 

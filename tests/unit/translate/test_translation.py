@@ -117,6 +117,7 @@ def test_its_toml_says_the_same(line: str, command: str) -> None:
             "gunicorn -k uvicorn.workers.UvicornWorker a:b",
             "UvicornWorker: hybrid's own worker class asgi",
         ),
+        ("gunicorn a:b", "forwarded_headers is not given: X-Forwarded-For of a trusted peer also sets REMOTE_ADDR"),
         ("gunicorn -k eventlet a:b", "use -k gevent"),
         ("gunicorn --http-protocols h2,h1 a:b", "--http-protocols: HTTP/2 is not spoken"),
         ("uvicorn --ws wsproto a:b", "--ws: WebSockets are always spoken"),
@@ -155,3 +156,8 @@ def test_every_rule_leads_to_a_setting_or_says_why_not(server: str) -> None:
     for flag, rule in table.rules.items():
         assert rule.to in BY_NAME or rule.to in ("host", "port") or rule.note, flag
     assert not [name for name in (*table.adds, *table.differs) if name not in BY_NAME]
+
+
+def test_uvicorns_worker_is_not_said_to_differ_from_gunicorns_http() -> None:
+    said = translate(["gunicorn", "-k", "uvicorn.workers.UvicornWorker", "a:b"]).differences
+    assert [text.split()[0] for text in said] == ["-k", "keepalive"]
