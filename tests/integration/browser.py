@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,37 +26,57 @@ EXECUTABLE = next((path for name in NAMES if (path := shutil.which(name))), "")
 """The browser of this machine; "" if there is none."""
 
 
+_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run")
+
+
 class Browser:
     """Use as a context manager: the browser and its profile are gone afterwards."""
 
     def __init__(self) -> None:
-        self._profile = tempfile.mkdtemp(prefix="browser-")
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-        own = [f"--user-data-dir={self._profile}", "--remote-debugging-port=0"]
-        self._process = subprocess.Popen(
-            [EXECUTABLE, *flags, *own, "about:blank"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        )
         self._last = 0
         self._events: list[dict[str, Any]] = []
         self._session = ""
-        self._socket: ClientConnection = connect(self._address(), max_size=None, open_timeout=WAIT_S)
-        targets = self._send("Target.getTargets")["targetInfos"]
-        page = next(target["targetId"] for target in targets if target["type"] == "page")
-        self._session = self._send("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
-        self._send("Page.enable")
-        self._send("Network.enable")
+        with ExitStack() as begun:
+            profile = begun.enter_context(tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True))
+            self._process = subprocess.Popen(
+                [EXECUTABLE, *_FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0", "about:blank"],
+                stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,
+            )
+            begun.callback(self._end)
+            self._socket: ClientConnection = begun.enter_context(
+                connect(self._address(), max_size=None, open_timeout=WAIT_S)
+            )
+            targets = self._send("Target.getTargets")["targetInfos"]
+            page = next(target["targetId"] for target in targets if target["type"] == "page")
+            self._session = self._send("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
+            self._send("Page.enable")
+            self._send("Network.enable")
+            self._begun = begun.pop_all()
 
     def __enter__(self) -> Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session = ""
-        self._send("Browser.close")
-        self._socket.close()
+        with self._begun:
+            self._session = ""
+            self._send("Browser.close")
+
+    def _end(self) -> None:
+        """It closes when told to; what is left of its processes then has no business any more."""
+        try:
+            self._process.wait(1 if self._process.poll() is None else 0)
+        except subprocess.TimeoutExpired:
+            pass
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self._process.wait(WAIT_S)
         assert self._process.stderr is not None
         self._process.stderr.close()
-        shutil.rmtree(self._profile, ignore_errors=True)
 
     # -- what a visitor does ---------------------------------------------------------------------------
 

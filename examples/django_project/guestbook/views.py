@@ -55,8 +55,10 @@ def process(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def visits(request: HttpRequest) -> JsonResponse:
-    request.session["visits"] = request.session.get("visits", 0) + 1
-    return JsonResponse({"visits": request.session["visits"]})
+    visits = request.session.get("visits", 0) + 1
+    if "X-Hybrid-Shadow" not in request.headers:  # a copy, whose answer nobody sees, is no visit
+        request.session["visits"] = visits
+    return JsonResponse({"visits": visits})
 
 
 @csrf_exempt
