@@ -33,7 +33,7 @@ from hybrid.arbiter.oom import OomKills
 from hybrid.arbiter.operator import Operator
 from hybrid.arbiter.pidfile import Pidfile
 from hybrid.arbiter.reexec import Inheritance, Predecessor, Successor
-from hybrid.arbiter.releases import MAIN, Release, enter, open_logs, sites_of
+from hybrid.arbiter.releases import MAIN, SHADOW, Release, enter, open_logs, sites_of
 from hybrid.arbiter.state import Phase, Stage, State
 from hybrid.arbiter.status import describe
 from hybrid.arbiter.supervisor import decide, next_wakeup
@@ -560,7 +560,7 @@ class Arbiter:
         now = time.monotonic()
         if now >= self._watchdog_at:
             # One pool that serves is enough: the manager would end that too, for one that cannot boot.
-            pools = [pool for pool in self.state.pools.values() if pool.size]
+            pools = [pool for pool in self.state.pools.values() if pool.size and pool.name != SHADOW]
             is_serving = not pools or any(self._serves(pool.name) for pool in pools)
             if self.state.phase is not Phase.RUNNING or is_serving:
                 self._notifier.tell("WATCHDOG=1")

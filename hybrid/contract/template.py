@@ -12,9 +12,12 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from hybrid.contract.scoreboard import ScoreRow
-from hybrid.contract.traffic import TrafficRow
+
+if TYPE_CHECKING:
+    from hybrid.contract.traffic import TrafficRow
 
 
 @dataclass(frozen=True, slots=True)

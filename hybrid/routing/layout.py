@@ -18,6 +18,9 @@ from hybrid.settings.kinds import Opaque
 MOST_POOLS = 32
 """Each has a queue that every worker holds both ends of."""
 
+SHADOW = "shadow"
+"""The pool of the one worker that sends copies of requests and compares the answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -37,6 +40,8 @@ def lay_out(settings: Settings, cpus: Callable[[], int] = usable_cpus) -> Layout
     pools = decide_pools(settings, _pools(settings), cpus)
     if len(pools) > MOST_POOLS:
         raise SettingsError(f"setting pools: found {len(pools)} pools, expected {MOST_POOLS} at most")
+    if settings.shadow and any(pool.name == SHADOW for pool in pools):
+        raise SettingsError(f"setting pools: {SHADOW} is the pool of --shadow itself; choose another name")
     routes = read_routes(_items(settings.routes), settings.config)
     check_routes(routes, [pool.name for pool in pools])
     refuse_tls(pools, routes)

@@ -52,8 +52,8 @@ class Pools:
         lists = "".join(f"[[routes]]\npath = {json.dumps(p)}\npools = {w}\n" for p, _, w in _routes(routes))
         (self.folder / "hybrid.toml").write_text(f"{top}\n{tables}\n{lists}{more.get('bottom', '')}")
 
-    def start(self, *options: str, ready: int = 2) -> Server:
-        self.server = Server(list(options), self.folder)
+    def start(self, *options: str, ready: int = 2, environ: dict[str, str] | None = None) -> Server:
+        self.server = Server(list(options), self.folder, environ)
         self._started.append(self.server)
         if ready:
             self.server.wait_ready(ready)

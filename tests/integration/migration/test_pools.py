@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,28 @@ def test_pool_that_outgrows_its_memory_costs_the_other_no_request(pools: Pools) 
         load.wait_for("legacy")
     assert load.errors == []
     assert pools.workers("legacy") == legacy
+
+
+def test_manager_s_watchdog_does_not_end_the_pool_that_serves(pools: Pools) -> None:
+    pools.configure(ROUTES)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(pools.folder / "notify"))
+        manager.settimeout(WAIT_S)
+        environ = {"NOTIFY_SOCKET": str(pools.folder / "notify"), "WATCHDOG_USEC": "200000"}
+        server = pools.start(environ=environ)
+        (pools.folder / "broken-modern").touch()
+        (pid,) = pools.workers("modern")
+        os.kill(pid, signal.SIGKILL)
+        server.log.wait(r"Worker cannot boot: .*pool=modern")
+        manager.setblocking(False)
+        with suppress(BlockingIOError):
+            while manager.recv(1000):  # those from before
+                pass
+        manager.settimeout(WAIT_S)
+        for _ in range(3):
+            assert manager.recv(1000) == b"WATCHDOG=1"
+        assert pools.status("modern")["ready"] == 0
+        assert server.stop() == 0
 
 
 def test_reload_that_fails_in_one_pool_leaves_the_workers_of_both(pools: Pools) -> None:

@@ -89,6 +89,7 @@ def test_routes_of_the_command_line_replace_those_of_the_file(tmp_path: Path) ->
         ({"pools": ("main=m:b",)}, "there is a pool main already"),
         ({"pools": tuple(f"p{n}=m:b" for n in range(32))}, "found 33 pools, expected 32 at most"),
         ({"pools": ("b=m:b",), "routes": ("/=b",), "certfile": "c.pem"}, "TLS is on"),
+        ({"pools": ("shadow=m:b",), "shadow": ("/=shadow",)}, "shadow is the pool of --shadow itself"),
         ({"pools": (1,)}, "setting pools .*found .*expected"),
     ],
 )
