@@ -22,6 +22,8 @@ _CELLS_AT = 4096
 CELLS = (ROW_BYTES - _CELLS_AT) // CELL_BYTES
 
 _CELL = struct.Struct("=dH30s14s200s")  # started (monotonic), length of target, client, method, target
+_pack = _CELL.pack_into
+_METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 
 
 class Word(IntEnum):
@@ -66,7 +68,7 @@ class InFlight:
 class ScoreRow:
     """One slot's row. The worker in the slot writes; anybody who shares the mapping may read."""
 
-    __slots__ = ("_base", "_free", "_map", "floats", "words")
+    __slots__ = ("_base", "_free", "_map", "_starts", "floats", "words")
 
     def __init__(self, memory: mmap.mmap, slot: int) -> None:
         self._map = memory
@@ -74,6 +76,8 @@ class ScoreRow:
         head = memoryview(memory)[self._base : self._base + _CELLS_AT]
         self.words: memoryview[int] = head.cast("q")
         self.floats: memoryview[float] = head.cast("d")
+        self._starts: memoryview[float] = memoryview(memory).cast("d")
+        """The whole mapping: a cell begins with the time of its request's start."""
         self._free: list[int] = []
 
     def take(self, pid: int, generation: int, now: float) -> None:
@@ -99,21 +103,24 @@ class ScoreRow:
             if base != self._base:
                 yield memoryview(self._map)[base : base + _CELLS_AT].cast("q")
 
-    def begin(self, now: float, method: str, target: bytes, client: str) -> int:
+    def begin(self, now: float, method: str, target: bytes, client: str | bytes) -> int:
         """Note a request in flight. Returns the cell for `end()`; -1 when all cells are taken.
 
         Target, client and method are cut to 200, 30 and 14 bytes. Not thread-safe without the GIL.
         """
-        if not self._free:
+        free = self._free
+        if not free:
             return -1
-        cell = self._free.pop()
-        _CELL.pack_into(
+        cell = free.pop()
+        if isinstance(client, str):
+            client = client.encode("latin-1", "replace")
+        _pack(
             self._map,
             cell,
             now,
             len(target),
-            client.encode("latin-1", "replace"),
-            method.encode("latin-1", "replace"),
+            client,
+            _METHODS.get(method) or method.encode("latin-1", "replace"),
             target,
         )
         return cell
@@ -121,7 +128,7 @@ class ScoreRow:
     def end(self, cell: int) -> None:
         """The request of this cell is over."""
         if cell >= 0:
-            self._map[cell : cell + 8] = _ZERO
+            self._starts[cell >> 3] = 0.0
             self._free.append(cell)
 
     def in_flight(self) -> list[InFlight]:
@@ -141,9 +148,6 @@ class ScoreRow:
                     )
                 )
         return sorted(found, key=lambda request: request.started)
-
-
-_ZERO = bytes(8)
 
 
 class Scoreboard:

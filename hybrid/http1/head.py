@@ -69,6 +69,10 @@ class HeadParser:
         "_is_special",
         "_length",
         "_limits",
+        "_longest_field",
+        "_longest_head",
+        "_longest_line",
+        "_most_fields",
         "_transfer",
         "_underscored",
         "_upgrade",
@@ -78,6 +82,10 @@ class HeadParser:
     def __init__(self, fields: FieldParser, limits: Limits) -> None:
         self._fields = fields
         self._limits = limits
+        self._longest_line = limits.request_line
+        self._longest_head = limits.head
+        self._longest_field = limits.field_size
+        self._most_fields = limits.fields
         self._reset()
 
     def _reset(self) -> None:
@@ -101,7 +109,14 @@ class HeadParser:
         head over the limit, 417 unknown expectation, 501 CONNECT or a transfer coding, 505 not HTTP/1.x.
         """
         try:
-            return self._parse(head)
+            eol = head.find(b"\r\n")
+            if not 0 < eol <= self._longest_line:
+                if eol:
+                    raise too_long_line(self._limits)
+                return self.parse(head[2:])  # one empty line in front is let through: Receiver admits no more
+            if len(head) > self._longest_head:
+                raise too_long_head(self._limits)
+            return self._parse(head, eol)
         except ProtocolError as error:
             self._reset()
             self._fields.spent()
@@ -109,18 +124,17 @@ class HeadParser:
                 _check_limits(head, self._limits)
             raise
 
-    def _parse(self, head: bytes) -> Request:
-        limits = self._limits
-        eol = head.find(b"\r\n")
-        if not 0 < eol <= limits.request_line:
-            if eol:
-                raise too_long_line(limits)
-            return self._parse(head[2:])  # one empty line in front is let through: Receiver admits no more
-        if len(head) > limits.head:
-            raise too_long_head(limits)
+    def _parse(self, head: bytes, eol: int) -> Request:
         request = Request()
         request.head = head
-        self._request_line(head[:eol], request)
+        line = head[:eol]
+        known = _LINES.get(line)
+        if known is None:
+            self._request_line(line, request)
+        else:
+            request.method, request.target, request.path, request.query, request.version = known
+            self._version = request.version
+            request.host = None
 
         headers: list[tuple[bytes, bytes]] = []
         request.headers = headers
@@ -135,8 +149,8 @@ class HeadParser:
         # Fills headers, and through on_header() everything above.
         self._fields.parse(head[eol:], self)
 
-        if len(headers) > limits.fields:
-            raise too_many_fields(limits)
+        if len(headers) > self._most_fields:
+            raise too_many_fields(self._limits)
         host = cast("bytes | None", self._host)  # on_header() has set it; mypy still sees the None above
         if host is None:
             if request.version:
@@ -149,8 +163,8 @@ class HeadParser:
             _replace_host(headers, request.host)
         if self._is_special:
             self._semantics(request)
-        if len(head) - eol > limits.field_size:
-            _check_sizes(request, limits)
+        if len(head) - eol > self._longest_field:
+            _check_sizes(request, self._limits)
         return request
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -199,12 +213,6 @@ class HeadParser:
 
     def _request_line(self, line: bytes, request: Request) -> None:
         """RFC 9112 section 3: method SP request-target SP HTTP-version, single spaces."""
-        known = _LINES.get(line)
-        if known is not None:
-            request.method, request.target, request.path, request.query, request.version = known
-            self._version = request.version
-            request.host = None
-            return
         try:
             method, target, version = line.split(b" ")
         except ValueError:

@@ -64,16 +64,16 @@ class Receiver:
         if end == len(data):
             self.buffer = b""
             self._ahead = 0
+            request = self._parse(data)
         else:
             self.buffer = data[end:]
             self._ahead += 1
-            data = data[:end]
-        request = self._parse(data)
+            request = self._parse(data[:end])
+            if self._ahead > self._limits.pipelined:
+                request.keep_alive = False  # a client must expect that, and ask again for what it got no answer to
         length = request.content_length
         if length:
             self.body = ChunkedBody(self._limits) if length == CHUNKED else CountedBody(length)
-        if self._ahead > self._limits.pipelined:
-            request.keep_alive = False  # a client must expect that, and ask again for what it got no answer to
         return request
 
     def read_body(self, data: bytes) -> bytes:

@@ -73,6 +73,8 @@ _NOT_IN_TRAILERS = frozenset(
 _LINES: dict[Header, bytes | int] = {}
 """Header lines already checked, by (name, value) as applications give them: most repeat for ever. For Content-Length
 the number that it comes to."""
+_COUNTED: dict[int, bytes] = {}
+"""Content-Length lines, by the length."""
 _NAMES: dict[bytes, int] = {}
 CODES: dict[int | str, int] = {}
 """Status as applications give it -> its code, checked. Read it directly on the hot path; `status_code()` on a miss."""
@@ -264,20 +266,23 @@ class Response:
     def content(self, data: bytes, *, more: bool) -> bytes:
         """Content for the wire, behind the head if that is still held. b"" when there is nothing to write."""
         if not more and not self.head_sent:
-            # The whole content at once, which is most responses.
-            size = len(data)
-            lines = self._lines(size, more=False)
-            if self._remaining == size and self.has_body:
-                self._remaining = 0
-                self.is_complete = True
-                self.bytes_sent = size
-                lines.append(data)
-                return b"".join(lines)
-            before, data, after = self._frame(b"".join(lines), data, more=False)
-        else:
-            before, data, after = self.frame(data, more=more)
+            return self.whole(data)
+        before, data, after = self.frame(data, more=more)
         if not before and not after:
             return data
+        return before + data + after
+
+    def whole(self, data: bytes) -> bytes:
+        """Head and content at once, which is most responses: nothing was sent before and nothing follows."""
+        size = len(data)
+        lines = self._lines(size, more=False)
+        if self._remaining == size and self.has_body:
+            self._remaining = 0
+            self.is_complete = True
+            self.bytes_sent = size
+            lines.append(data)
+            return b"".join(lines)
+        before, data, after = self._frame(b"".join(lines), data, more=False)
         return before + data + after
 
     def frame(self, data: bytes, *, more: bool) -> tuple[bytes, bytes, bytes]:
@@ -389,7 +394,7 @@ class Response:
                 length = size
             if length >= 0:
                 self._remaining = length
-                lines.append(b"content-length: %d\r\n" % length)
+                lines.append(_COUNTED.get(length) or _counted(length))
             elif request.version:
                 self._chunked = True
                 lines.append(b"transfer-encoding: chunked\r\n")
@@ -446,6 +451,14 @@ class Response:
         if size and not more and self.status not in _WITHOUT_CONTENT:
             return b"content-length: %d\r\n" % size
         return b""
+
+
+def _counted(length: int) -> bytes:
+    line = b"content-length: %d\r\n" % length
+    if len(_COUNTED) >= _MOST:
+        _COUNTED.clear()
+    _COUNTED[length] = line
+    return line
 
 
 def wants_trailers(request: Request) -> bool:

@@ -81,7 +81,7 @@ class Exchange(Response):
             data = result[0]  # type: ignore[index]  # it is a list: just tested
             if self.status and not self.head_sent and self.source is None and len(data) < LARGE:
                 self.is_plain = True
-                return self.content(data, more=False)
+                return self.whole(data)
             piece = self._piece(data, more=False)
             self.is_plain = self.is_complete
             return piece

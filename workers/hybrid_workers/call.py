@@ -163,6 +163,7 @@ class Call(Exchange):
         """Answer without the application: the time until a thread took the call was too long."""
         connection = self.connection
         connection.call = None
+        self.environ = GONE
         self._service.row.end(self._cell)
         if not connection.is_read:
             self.keep_alive = False
@@ -228,6 +229,7 @@ class Call(Exchange):
         """The client has gone, or is cut off, while the call was parked: let the application clean up."""
         self._give_up()
         self.outcome = _BROKEN
+        self.environ = GONE
         self.connection.call = None
         self._service.row.end(self._cell)
 

@@ -108,7 +108,8 @@ class Connection:
         self.recv = sock.recv
         self.send = sock.send
         self.peer = peer
-        self.host = peer.client[0] if peer.client else "unix"
+        self.host = peer.client[0].encode("latin-1", "replace") if peer.client else b"unix"
+        """Whose requests these are, for the scoreboard."""
         self.receiver = receiver
         self.phase = Phase.FIRST
         self.deadline = inf

@@ -35,10 +35,12 @@ class Haste:
 
     def begins(self, now: float) -> bool:
         """A request begins, and so the one before it in this batch has ended: may answers be held back?"""
-        if self._began:
-            self._judge(now - self._began)
-        else:
+        if not self._began:
             self._opened = now
+        elif now - self._began >= FAST_S:
+            self._slow = RECENT
+        elif self._slow:
+            self._slow -= 1
         self._began = now
         return not self._slow and now - self._opened <= PATIENCE_S
 
@@ -49,11 +51,5 @@ class Haste:
     def ends(self, now: float) -> None:
         """The batch is over, and so is its last request."""
         if self._began:
-            self._judge(now - self._began)
+            self.begins(now)
             self._began = 0.0
-
-    def _judge(self, took: float) -> None:
-        if took >= FAST_S:
-            self._slow = RECENT
-        elif self._slow:
-            self._slow -= 1

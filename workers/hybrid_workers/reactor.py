@@ -209,6 +209,8 @@ class Reactor:
                 flush()
             if returned:
                 self._settle_returned()
+            if self._words[_ACTIVE] != self.active:
+                self._words[_ACTIVE] = self.active
             if self._wanted_stop:
                 self._stop(monotonic())
             if now >= next_tick:
@@ -513,7 +515,8 @@ class Reactor:
                 self._answer(connection, request, verdict)
                 return
         self.active += 1
-        self._words[_ACTIVE] = self.active
+        if not self._words[_ACTIVE]:
+            self._words[_ACTIVE] = 1  # how many they are is written when the batch is over
         if self._has_siblings and self.is_accepting and not self._runner.has_room():
             self._yield(self._now)
         connection.deadline = self._now + self._enforcer.limit
@@ -535,14 +538,12 @@ class Reactor:
         if call.is_detached:
             return
         self.active -= 1
-        self._words[_ACTIVE] = self.active
         self._service.account(call)
-        response = call.exchange.response
         if outcome is not _ANSWERED:
-            if not response.is_self_delimiting:
+            if not call.is_self_delimiting:
                 connection.reset()
             self._drop(connection)
-        elif response.keep_alive:  # which it was told, even if the worker stops now
+        elif call.keep_alive:  # which it was told, even if the worker stops now
             self._await_next(connection, now)
         else:
             self._finish(connection)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from time import monotonic
 from types import FrameType
+from typing import Final
 
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
@@ -21,6 +22,8 @@ from hybrid_workers.reactor import Reactor
 from hybrid_workers.relief import Relief
 from hybrid_workers.wsgi_service import WsgiService
 
+BEAT_EVERY_S: Final = 0.05
+"""Between two requests the worker proves that it is alive, if it has not done so for this long."""
 _HELD = Outcome.HELD
 
 
@@ -38,6 +41,7 @@ class SyncWorker:
         self._reactor = Reactor(self._service, context.listeners, self)
         context.row.words[Word.CAPACITY] = 1
         self._row = context.row
+        self._beat_again_at = 0.0
         self._haste = Haste()
         self._held: list[Call] = []
         """Calls whose answer waits to be sent with others."""
@@ -64,7 +68,9 @@ class SyncWorker:
 
     def start(self, connection: Connection, request: Request) -> None:
         now = monotonic()
-        self._row.beat(now + BEAT_AHEAD_S)  # a batch of slow requests is not silence
+        if now >= self._beat_again_at:  # a batch of slow requests is not silence
+            self._beat_again_at = now + BEAT_EVERY_S
+            self._row.beat(now + BEAT_AHEAD_S)
         may_hold = self._haste.begins(now)
         held = self._held
         if held and not may_hold:

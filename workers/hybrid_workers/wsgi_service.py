@@ -80,6 +80,7 @@ class WsgiService:
         self.request_hooks = RequestHooks.of(settings.hooks, context.hooks.worker if context.hooks else None)
         self.keeps_environ = self.request_hooks is not None or (self.access is not None and self.access.needs_environ)
         """Somebody wants to see an environ once the application is done with it."""
+        self._has_observers = self.request_hooks is not None or self.access is not None
         self._retires_at = _NEVER
         if settings.max_requests:
             self._retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
@@ -91,6 +92,14 @@ class WsgiService:
             self.errors += 1
         if self.ledger is not None:
             self.ledger.account(call)
+        if self._has_observers:
+            self._observe(call)
+        if self.requests >= self._retires_at:
+            self._retires_at = _NEVER
+            self.log.info("Autorestarting worker after current request. requests=%d", self.requests)
+            self.context.channel.send(Retire("max_requests"))
+
+    def _observe(self, call: Call) -> None:
         if self.access is not None:
             peer = call.request.client
             self.access.log(
@@ -106,10 +115,6 @@ class WsgiService:
             view = ResponseView(call.status, call.header_bytes(), call.bytes_sent, is_last=not call.keep_alive)
             self.request_hooks.after(call.request, call.environ, view)
         call.environ = GONE
-        if self.requests >= self._retires_at:
-            self._retires_at = _NEVER
-            self.log.info("Autorestarting worker after current request. requests=%d", self.requests)
-            self.context.channel.send(Retire("max_requests"))
 
     def account_without(self, request: Request, response: Response) -> None:
         """The same for an answer that the application had no part in."""
