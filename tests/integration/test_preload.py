@@ -68,6 +68,32 @@ def test_replacement_is_ready_at_once_with_the_code_of_its_generation(tmp_path: 
     assert server.stop() == 0
 
 
+@pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
+def test_replacement_imports_nothing(tmp_path: Path, serve: Serve, kind: str) -> None:
+    """What takes time after the fork is paid again and again: a worker that is made of a template has it all."""
+    (tmp_path / "shop.py").write_text(
+        "import os, sys, threading\n"
+        "AT_IMPORT = []\n"
+        "os.register_at_fork(after_in_child=lambda: AT_IMPORT.__setitem__(slice(None), sys.modules))\n"
+        "def wsgi(environ, start_response):\n"
+        "    body = ' '.join(set(sys.modules) - set(AT_IMPORT)).encode()\n"
+        "    start_response('200 OK', [('Content-Length', str(len(body)))])\n"
+        "    return [body]\n"
+        "async def asgi(scope, receive, send):\n"
+        "    if scope['type'] == 'lifespan':\n"
+        "        raise NotImplementedError\n"
+        "    body = ' '.join(set(sys.modules) - set(AT_IMPORT)).encode()\n"
+        "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
+        "    await send({'type': 'http.response.body', 'body': body})\n"
+    )
+    server = serve(f"shop:{'asgi' if kind == 'asgi' else 'wsgi'}", "-k", kind, "--preload")
+    (first,) = server.wait_ready()
+    os.kill(first, signal.SIGKILL)
+    server.wait_ready(2)
+    assert server.get("/").body.split() == []
+    assert server.stop() == 0
+
+
 def test_template_that_dies_is_said_and_made_anew(tmp_path: Path, serve: Serve) -> None:
     write(tmp_path, "v1")
     server = serve("shop:wsgi", "-k", "sync", "--preload")

@@ -7,6 +7,7 @@ This module is its life - boot, serve, stop. Connections are in `asgi_connection
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
@@ -18,6 +19,7 @@ from hybrid.contract import Draining, Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.errors import HybridError, SettingsError
 from hybrid.logs import open_access_log
+from hybrid.settings import Settings
 from hybrid.wsgi import App as WsgiApp
 from hybrid.wsgi import Environs, ErrorsStream
 from hybrid_workers.asgi_accept import Acceptor
@@ -61,6 +63,13 @@ class AsgiWorker:
         self._pool = ThreadPoolExecutor(self._settings.sync_threads, thread_name_prefix="hybrid-sync")
 
     # -- boot -------------------------------------------------------------------------------------
+
+    @staticmethod
+    def before_fork(settings: Settings) -> None:
+        """Import what `boot` needs: in a template, once for all that are made of it."""
+        if settings.loop != "asyncio":
+            with contextlib.suppress(ImportError):  # `boot` says it
+                import uvloop  # noqa: F401
 
     def boot(self) -> None:
         loop = new_loop(self._settings.loop)

@@ -33,6 +33,7 @@ from hybrid.errors import AppLoadError, SettingsError, WorkerBootError
 from hybrid_workers.child_hooks import WorkerHooks, interrupted, take_abort
 
 if TYPE_CHECKING:
+    from hybrid.settings import Settings
     from hybrid_workers.probe import Probe
 
 HARDEN_AFTER_S = 1.0
@@ -66,6 +67,9 @@ def run_worker(context: WorkerContext) -> int:
             chosen, why = _choose(context, ours)
         else:
             chosen, why = _choose_audited(context, ours)
+            before_fork: Callable[[Settings], None] | None = getattr(chosen, "before_fork", None)
+            if before_fork is not None:
+                before_fork(context.settings)
             _leave_template(context, commands, hooks)
         probe = _probe(context)
         worker = _boot(context, hooks, chosen, commands)
