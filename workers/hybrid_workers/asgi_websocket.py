@@ -16,7 +16,7 @@ from enum import IntEnum
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from hybrid.asgi import Message, Scope, is_departure
+from hybrid.asgi import Message, Scope, Waiters, is_departure, wait_among, wake
 from hybrid.errors import ClientGone
 from hybrid.http.deadlines import LINGER_S
 from hybrid.http.overload import RETRY_AFTER_S
@@ -25,7 +25,7 @@ from hybrid.http.request import Request
 from hybrid.http1.refusal import plain_page
 from hybrid.http1.response import Prefixes, Response
 from hybrid.websocket import Connection, Deflate, Keepalive, Opening, State, Verdict, acceptance, frames
-from hybrid_workers.reader import Reader
+from hybrid_workers.asgi_flow import Flow
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_service import Service
@@ -61,23 +61,19 @@ class WebSocketSession(asyncio.Protocol):
         "_cell",
         "_client",
         "_code",
-        "_drainers",
         "_early",
         "_ended_at",
+        "_flow",
         "_frames",
         "_held_before",
         "_inbox",
         "_is_cancelled",
-        "_is_lingering",
-        "_is_reading",
-        "_is_writable",
         "_keepalive",
         "_label",
         "_late_pong",
         "_opening",
         "_phase",
         "_prefixes",
-        "_reader",
         "_reason",
         "_service",
         "_started",
@@ -122,12 +118,9 @@ class WebSocketSession(asyncio.Protocol):
         self._inbox = _NOTHING_YET
         """Where messages are taken from: that of the frames, once the application was asked to connect."""
         self._was_asked = False
-        self._waiters: list[asyncio.Future[None]] = []
-        self._drainers: list[asyncio.Future[None]] = []
-        self._is_writable = True
-        self._is_reading = True
+        self._waiters: Waiters = []
+        self._flow = Flow(transport)
         self._is_cancelled = False
-        self._is_lingering = False
         self._early = b""
         """What the client sent before it was accepted."""
         self._late_pong = b""
@@ -136,8 +129,6 @@ class WebSocketSession(asyncio.Protocol):
         self._status = 0
         self._bytes_out = 0
         self._burst = 0
-        self._reader: Reader | None = None
-        """How fast the client takes what is written, while it does not take all at once."""
         self._held_before = 0
         self._started = monotonic()
         self._ended_at = 0.0
@@ -182,16 +173,13 @@ class WebSocketSession(asyncio.Protocol):
             self._attend()
         waiters = self._waiters
         if waiters and link.inbox:
-            self._waiters = []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            wake(waiters)
 
     def _receive_otherwise(self, data: bytes) -> None:
         if self._phase is Phase.CONNECTING:
             self._early += data
             if len(self._early) >= HIGH_WATER:
-                self._pause_reading()
+                self._flow.pause_reading()
         elif self._frames.state is State.CLOSING:
             self._frames.receive(data)
             self._attend()
@@ -205,20 +193,20 @@ class WebSocketSession(asyncio.Protocol):
         service.connections.discard(self)
         self._frames.lose()
         self._end(frames.LOST)
-        self._is_writable = True
-        self._wake_drainers()
+        self._flow.is_writable = True
+        self._flow.wake_drainers()
         self._count()
         service.on_connection_closed()
 
     def pause_writing(self) -> None:
-        self._is_writable = False
+        self._flow.is_writable = False
 
     def resume_writing(self) -> None:
-        self._is_writable = True
+        self._flow.is_writable = True
         if self._late_pong and self._phase is Phase.OPEN:
             self._send_frames(self._late_pong)
         self._late_pong = b""
-        self._wake_drainers()
+        self._flow.wake_drainers()
 
     # -- what the application calls ---------------------------------------------------------------
 
@@ -240,14 +228,7 @@ class WebSocketSession(asyncio.Protocol):
                 continue
             if self._phase is Phase.ENDED:
                 return {"type": "websocket.disconnect", "code": self._code, "reason": self._reason}
-            waiter: asyncio.Future[None] = self._service.loop.create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
-                raise
+            await wait_among(self._waiters, self._service.loop)
 
     async def send(self, message: Message) -> None:
         """Take one message.
@@ -264,7 +245,7 @@ class WebSocketSession(asyncio.Protocol):
             self._bytes_out += len(frame)
             self._write(frame)
             self._burst += 1
-            if not self._is_writable:
+            if not self._flow.is_writable:
                 await self._drain()
             elif self._burst >= BURST:
                 self._burst = 0
@@ -273,7 +254,7 @@ class WebSocketSession(asyncio.Protocol):
             raise ClientGone("the WebSocket is closed")
         else:
             self._send_otherwise(message["type"], message)
-            if not self._is_writable:
+            if not self._flow.is_writable:
                 await self._drain()
 
     def _send_otherwise(self, kind: str, message: Message) -> None:
@@ -298,10 +279,7 @@ class WebSocketSession(asyncio.Protocol):
 
     async def _drain(self) -> None:
         """Wait until the client has read. Raises ClientGone if it is lost meanwhile."""
-        while not self._is_writable:
-            waiter: asyncio.Future[None] = self._service.loop.create_future()
-            self._drainers.append(waiter)
-            await waiter
+        await self._flow.drain(self._service.loop)
         if self._phase is Phase.ENDED and self._transport.is_closing():
             raise ClientGone("the WebSocket is closed")
 
@@ -311,7 +289,7 @@ class WebSocketSession(asyncio.Protocol):
         link.resume()
         self._attend()
         if not link.is_full:
-            self._resume_reading()
+            self._flow.resume_reading()
         await asyncio.sleep(0)
 
     # -- the application's call -------------------------------------------------------------------
@@ -381,7 +359,7 @@ class WebSocketSession(asyncio.Protocol):
         if early:
             self.data_received(early)
             if not self._frames.is_full:
-                self._resume_reading()
+                self._flow.resume_reading()
 
     def _refuse(self, status: int) -> None:
         """Answer the handshake ourselves."""
@@ -389,7 +367,7 @@ class WebSocketSession(asyncio.Protocol):
         extra = b"retry-after: %d\r\n" % RETRY_AFTER_S if status == 503 else b""
         self._write(plain_page(status, "the WebSocket was not accepted\n", self._service.prefixes, extra=extra))
         self._end(frames.LOST)
-        self._linger()
+        self._flow.linger()
 
     def _deny(self, data: bytes, *, more: bool) -> None:
         response = self.response
@@ -399,12 +377,12 @@ class WebSocketSession(asyncio.Protocol):
             self._write(content)
         if not more:
             self._end(frames.LOST)
-            self._linger()
+            self._flow.linger()
 
     def _close(self, code: int, reason: str = "") -> None:
         """Close from our side. Raises ValueError for a code that cannot be sent."""
         self._frames.close(code, reason)
-        self._resume_reading()  # the client's Close is still to come
+        self._flow.resume_reading()  # the client's Close is still to come
         self._attend()
 
     def _attend(self) -> None:
@@ -412,19 +390,19 @@ class WebSocketSession(asyncio.Protocol):
         link = self._frames
         if link.out:
             out, link.out = link.out, []
-            if self._is_writable or link.state:
+            if self._flow.is_writable or link.state:
                 self._send_frames(b"".join(out))
             else:
                 self._late_pong = out[-1]  # a slow reader gets one answer to all its pings: RFC 6455 section 5.5.3
         if link.state is State.OPEN:
             if link.is_full:
-                self._pause_reading()
+                self._flow.pause_reading()
             return
         self._end(link.close_code, link.close_reason)
         if link.state is State.CLOSED:
             self._transport.close()
         elif link.state is State.FAILED:
-            self._linger()
+            self._flow.linger()
 
     def _send_frames(self, data: bytes) -> None:
         if not self._transport.is_closing():
@@ -438,22 +416,7 @@ class WebSocketSession(asyncio.Protocol):
         self._phase = Phase.ENDED
         self._code, self._reason = code, reason
         self._ended_at = monotonic()
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    def _linger(self) -> None:
-        """Send our FIN after what was said, and read on until the client's: closing at once could reset it away."""
-        if self._is_lingering:
-            return
-        self._is_lingering = True
-        transport = self._transport
-        if transport.can_write_eof() and not transport.is_closing():
-            transport.write_eof()
-            self._resume_reading()
-        else:
-            transport.close()
+        wake(self._waiters)
 
     def _count(self) -> None:
         """One more request answered, as the scoreboard and the access log see it."""
@@ -491,18 +454,12 @@ class WebSocketSession(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Pings, and the deadlines for reading what we write and for closing."""
         waiting = self._transport.get_write_buffer_size()
+        written = self._bytes_out + self.response.bytes_sent
+        if self._flow.is_stalled(now, waiting, written, self._service.deadlines):
+            self._service.log.debug("write stalled: WebSocket client=%s", self._label)
+            self.abort()
         if waiting:
-            taken = self._bytes_out + self.response.bytes_sent - waiting
-            reader = self._reader
-            if reader is None:
-                sock = self._transport.get_extra_info("socket")
-                reader = self._reader = Reader(self._service.deadlines, sock.fileno())
-                reader.wait(now, taken)
-            if now >= reader.deadline and reader.is_slow(now, taken):
-                self._service.log.debug("write stalled: WebSocket client=%s", self._label)
-                self.abort()
             return
-        self._reader = None
         if self._phase is Phase.OPEN:
             self._sweep_open(now)
         elif self._phase is Phase.ENDED and now - self._ended_at > LINGER_S:
@@ -512,7 +469,7 @@ class WebSocketSession(asyncio.Protocol):
         link, keepalive = self._frames, self._keepalive
         assert keepalive is not None
         held = link.held
-        is_excused = not self._is_reading or held != self._held_before
+        is_excused = not self._flow.is_reading or held != self._held_before
         self._held_before = held
         verdict = keepalive.check(now, link.pong, is_excused=is_excused)
         if verdict is Verdict.PING:
@@ -524,28 +481,9 @@ class WebSocketSession(asyncio.Protocol):
     def postpone(self, seconds: float) -> None:
         """The loop stood still for so long: clients are not to blame for it."""
         self._ended_at += seconds
-        if self._reader is not None:
-            self._reader.postpone(seconds)
+        self._flow.postpone(seconds)
         if self._keepalive is not None:
             self._keepalive.postpone(seconds)
-
-    # -- flow control -----------------------------------------------------------------------------
-
-    def _pause_reading(self) -> None:
-        if self._is_reading:
-            self._is_reading = False
-            self._transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if not self._is_reading and not self._transport.is_closing():
-            self._is_reading = True
-            self._transport.resume_reading()
-
-    def _wake_drainers(self) -> None:
-        waiters, self._drainers = self._drainers, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
 
 
 _EXPECTED: Final = {
@@ -565,4 +503,3 @@ def _as_text(text: Any) -> str:
     if isinstance(text, str):
         return text
     raise TypeError(f"'websocket.send' must have 'bytes' or a 'text' that is str, not {type(text).__name__}")
-
