@@ -16,6 +16,7 @@ from typing import Protocol, cast
 
 from hybrid.contract import Listener, Worker, WorkerContext
 from hybrid.errors import SettingsError
+from hybrid.http.trust import TrustedPeers
 
 _MOST_BYTES = 1 << 20
 _V2_LOCAL = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
@@ -49,9 +50,15 @@ class Probe:
             name = self._context.worker_class or self._context.settings.worker_class
             raise SettingsError(f"setting ready_probe: worker class {name!r} has no admit(); leave out --ready-probe")
         admitting = cast("Admitting", worker)
+        tls = self._context.tls
+        asks_for = tls.verify_mode if tls is not None else None
+        if tls is not None:
+            tls.verify_mode = ssl.CERT_NONE  # we have no certificate that a client could show; nobody else gets in yet
 
         def run() -> None:
             problem = self._ask()
+            if tls is not None and asks_for is not None:
+                tls.verify_mode = asks_for
             if not problem:
                 admitting.admit(self._public)
             on_end(problem)
@@ -69,6 +76,10 @@ class Probe:
             return f"GET {target}: answered {status} after {monotonic() - began:.2f} s, expected a status below 400"
         return ""
 
+    def _is_our_proxy(self) -> bool:
+        """May a peer on the loopback interface send a PROXY header? From one that may not none is expected."""
+        return TrustedPeers(self._context.settings.proxy_allow_ips).includes(self._address[0])
+
     def _request(self, target: str) -> int:
         """The status of the answer. Raises OSError, ValueError. The arbiter's deadline for a boot bounds it."""
         settings, tls = self._context.settings, self._context.tls
@@ -77,7 +88,7 @@ class Probe:
             host, _, path = target[2:].partition("/")
             target = "/" + path
         with socket.create_connection(self._address, timeout=settings.boot_timeout or None) as plain:
-            if settings.proxy_protocol != "off":
+            if settings.proxy_protocol != "off" and self._is_our_proxy():
                 plain.sendall(_V2_LOCAL if settings.proxy_protocol == "v2" else b"PROXY UNKNOWN\r\n")
             sock = plain
             if tls is not None:
