@@ -111,6 +111,7 @@ def death(child: Child, code: int | None, signal: str, remains: Remains, now: fl
                 "target": request.target,
                 "client": request.client,
                 "age_s": round(max(0.0, now - request.started), 3),
+                "request_id": request.request_id,
             }
             for request in remains.requests[:_KEPT]
         ],
@@ -154,4 +155,6 @@ def _in_flight(requests: Sequence[InFlight], now: float) -> str:
 
 def _request(request: InFlight, now: float) -> str:
     target = "".join(char if char.isprintable() else "?" for char in request.target)
-    return f"{request.method} {target} from {request.client or '-'} for {max(0.0, now - request.started):.1f} s"
+    mark = f" id={request.request_id}" if request.request_id.isprintable() and request.request_id else ""
+    age = max(0.0, now - request.started)
+    return f"{request.method} {target} from {request.client or '-'} for {age:.1f} s{mark}"

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-ROW_BYTES = 32 * 1024
-CELL_BYTES = 256
+ROW_BYTES = 64 * 1024
+CELL_BYTES = 320
 _CELLS_AT = 4096
 CELLS = (ROW_BYTES - _CELLS_AT) // CELL_BYTES
 
-_CELL = struct.Struct("=dH30s14s200s")  # started (monotonic), length of target, client, method, target
+_CELL = struct.Struct("=dH30s14s64s200s")  # started (monotonic), length of target, client, method, id, target
 _pack = _CELL.pack_into
 _METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 
@@ -63,6 +63,8 @@ class InFlight:
     method: str
     target: str
     client: str
+    request_id: str = ""
+    """The X-Request-ID that came with it; else one of our own: pid and time."""
 
 
 class ScoreRow:
@@ -103,10 +105,11 @@ class ScoreRow:
             if base != self._base:
                 yield memoryview(self._map)[base : base + _CELLS_AT].cast("q")
 
-    def begin(self, now: float, method: str, target: bytes, client: str | bytes) -> int:
+    def begin(self, now: float, method: str, target: bytes, client: str | bytes, request_id: bytes = b"") -> int:
         """Note a request in flight. Returns the cell for `end()`; -1 when all cells are taken.
 
-        Target, client and method are cut to 200, 30 and 14 bytes. Not thread-safe without the GIL.
+        Target, id, client and method are cut to 200, 64, 30 and 14 bytes. `request_id` is the client's; without one the
+        reader makes one. Not thread-safe without the GIL.
         """
         free = self._free
         if not free:
@@ -121,6 +124,7 @@ class ScoreRow:
             len(target),
             client,
             _METHODS.get(method) or method.encode("latin-1", "replace"),
+            request_id,
             target,
         )
         return cell
@@ -135,7 +139,7 @@ class ScoreRow:
         """The requests under way, oldest first. For a live row a snapshot that may miss one or show one too many."""
         found = []
         for index in range(CELLS):
-            started, length, client, method, target = _CELL.unpack_from(
+            started, length, client, method, request_id, target = _CELL.unpack_from(
                 self._map, self._base + _CELLS_AT + index * CELL_BYTES
             )
             if started:
@@ -145,6 +149,8 @@ class ScoreRow:
                         method=method.rstrip(b"\0").decode("latin-1"),
                         target=target[:length].decode("latin-1"),
                         client=client.rstrip(b"\0").decode("latin-1"),
+                        request_id=request_id.rstrip(b"\0").decode("latin-1")
+                        or f"{self.words[Word.PID]}-{int(started * 1e6):x}",
                     )
                 )
         return sorted(found, key=lambda request: request.started)

@@ -26,6 +26,8 @@ class Field(IntEnum):
     """A name with an underscore: in a WSGI environ it cannot be told from one with a dash."""
     PROXY_CONNECTION = 9
     """Means nothing to us, but llhttp takes it for Connection."""
+    REQUEST_ID = 10
+    """By which the client, or a proxy, knows this request again."""
 
 
 _MEANING = {
@@ -44,6 +46,7 @@ _MEANING = {
     b"x-forwarded-host": Field.FORWARDED,
     b"x-forwarded-port": Field.FORWARDED,
     b"x-forwarded-prefix": Field.FORWARDED,
+    b"x-request-id": Field.REQUEST_ID,
 }
 
 _MOST = 1024
@@ -56,7 +59,7 @@ _COMMON = (
     b" priority range referer sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode"
     b" sec-fetch-site sec-fetch-user sec-websocket-extensions sec-websocket-key sec-websocket-protocol"
     b" sec-websocket-version te traceparent tracestate trailer upgrade-insecure-requests user-agent via"
-    b" x-amzn-trace-id x-csrf-token x-csrftoken x-real-ip x-request-id x-requested-with"
+    b" x-amzn-trace-id x-csrf-token x-csrftoken x-real-ip x-requested-with"
 ).split()
 
 KNOWN: dict[bytes, tuple[bytes, int]] = {}

@@ -27,6 +27,7 @@ class Request:
         "method",
         "path",
         "query",
+        "request_id",
         "root_path",
         "scheme",
         "server",
@@ -70,6 +71,8 @@ class Request:
     scheme: str
     arrived: float
     """When it came, monotonic seconds; noted only where --queue-timeout is set."""
+    request_id: bytes
+    """X-Request-ID, for logs; b"" without."""
     root_path: str
     """Prefix under which the application is mounted, "" or "/like/this"."""
 

@@ -73,6 +73,7 @@ class HeadParser:
         "_longest_head",
         "_longest_line",
         "_most_fields",
+        "_request_id",
         "_transfer",
         "_underscored",
         "_upgrade",
@@ -100,6 +101,7 @@ class HeadParser:
         self._expect: bytes | None = None
         self._upgrade: bytes | None = None
         self._forwarded = False
+        self._request_id = b""
         self._underscored: list[tuple[bytes, bytes]] | None = None
 
     def parse(self, head: bytes) -> Request:
@@ -144,6 +146,7 @@ class HeadParser:
         request.upgrade = b""
         request.forwarded = False
         request.underscored = None
+        request.request_id = b""
         self._append = headers.append
         self._host = None
         # Fills headers, and through on_header() everything above.
@@ -202,6 +205,8 @@ class HeadParser:
                 self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
             case Field.FORWARDED:
                 self._forwarded = True
+            case Field.REQUEST_ID:
+                self._request_id = value
             case Field.UNDERSCORE:
                 if self._underscored is None:
                     self._underscored = []
@@ -273,6 +278,9 @@ class HeadParser:
         if self._forwarded:
             self._forwarded = False
             request.forwarded = True
+        if self._request_id:
+            request.request_id = self._request_id
+            self._request_id = b""
         if self._underscored is not None:
             request.underscored = self._underscored
             self._underscored = None

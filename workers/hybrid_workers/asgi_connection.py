@@ -298,7 +298,7 @@ class HttpConnection(asyncio.Protocol):
             if verdict is not None:
                 self.complete(cycle, render(cycle.response, verdict))
                 return
-        cycle.cell = service.row.begin(now, request.method, request.target, self.label)
+        cycle.cell = service.row.begin(now, request.method, request.target, self.label, request.request_id)
         service.call(cycle, cycle.run(service.scopes.http(self._template, request)))
 
     def _upgrade(self, request: Request) -> None:

@@ -158,7 +158,7 @@ class WebSocketSession(asyncio.Protocol):
         if is_stopping or verdict is not None:
             self._refuse(503)
             return
-        self._cell = service.row.begin(self._started, "WEBSOCKET", self.request.target, label)
+        self._cell = service.row.begin(self._started, "WEBSOCKET", self.request.target, label, self.request.request_id)
         service.call(self, self._run(scope))
 
     # -- the transport calls ----------------------------------------------------------------------

@@ -94,7 +94,7 @@ class Call(Exchange):
             self._attach_body(environ)
         if not service.keeps_alive:
             self.keep_alive = False
-        self._cell = service.row.begin(now, request.method, request.target, connection.host)
+        self._cell = service.row.begin(now, request.method, request.target, connection.host, request.request_id)
         connection.call = self
 
     def _attach_body(self, environ: Environ) -> None:

@@ -23,14 +23,14 @@ CHILD = Child(
     ready_at=90.0,
 )
 TOLD = replace(CHILD, stage=Stage.DRAINING, sent=Signal.TERM, why="stop")
-REQUEST = InFlight(started=93.0, method="POST", target="/pay?x=\x1b[31m", client="192.0.2.1")
+REQUEST = InFlight(started=93.0, method="POST", target="/pay?x=\x1b[31m", client="192.0.2.1", request_id="f00-1")
 NOTHING = Remains(was_oom=False)
 
 
 def test_timeout_names_the_requests_in_flight() -> None:
     assert silence(CHILD, 5.0, [REQUEST], 100.0) == (
         "WORKER TIMEOUT (pid:77) pool=main slot=1 gen=2 silent_s=5.0"
-        " in_flight=[POST /pay?x=?[31m from 192.0.2.1 for 7.0 s]"
+        " in_flight=[POST /pay?x=?[31m from 192.0.2.1 for 7.0 s id=f00-1]"
     )
 
 
@@ -82,12 +82,12 @@ def test_record_names_requests_memory_and_time() -> None:
     record = death(CHILD, None, "SIGSEGV", Remains([REQUEST], "Thread 1", 50 << 20), 100.0)
     assert record.text == (
         "Worker (pid:77) was sent SIGSEGV! class=crash pool=main slot=1 gen=2 stage=ready served_s=10.0 peak_rss=50M"
-        " in_flight=[POST /pay?x=?[31m from 192.0.2.1 for 7.0 s]"
+        " in_flight=[POST /pay?x=?[31m from 192.0.2.1 for 7.0 s id=f00-1]"
     )
     shown = record.as_json(103.0)
     assert (shown["ago_s"], shown["class"], shown["stacks"]) == (3.0, "crash", "Thread 1")
     assert shown["in_flight"] == [
-        {"method": "POST", "target": REQUEST.target, "client": "192.0.2.1", "age_s": 7.0},
+        {"method": "POST", "target": REQUEST.target, "client": "192.0.2.1", "age_s": 7.0, "request_id": "f00-1"},
     ]
 
 

@@ -12,12 +12,14 @@ from tests.unit.arbiter.plays import loaded, ready_workers, reloaded
 
 def test_status_is_json_and_names_the_request_of_each_worker() -> None:
     play = ready_workers(101, 102)
-    request = InFlight(started=play.now - 2.0, method="GET", target="/slow", client="192.0.2.1")
+    request = InFlight(started=play.now - 2.0, method="GET", target="/slow", client="192.0.2.1", request_id="f00-1")
     report = describe(play.state, {101: Counters(started=1000.0, active=1, in_flight=[request])}, play.now, pid=7)
     assert json.loads(json.dumps(report)) == report
     assert report["pid"] == 7
     first, second = report["workers"]  # type: ignore[misc]
-    assert first["in_flight"] == [{"method": "GET", "target": "/slow", "client": "192.0.2.1", "age_s": 2.0}]
+    assert first["in_flight"] == [
+        {"method": "GET", "target": "/slow", "client": "192.0.2.1", "age_s": 2.0, "request_id": "f00-1"}
+    ]
     assert (first["stage"], first["age_s"], second["age_s"]) == ("ready", 60.0, None)
 
 
