@@ -11,6 +11,7 @@ import faulthandler
 import os
 import signal
 import tempfile
+from collections.abc import Callable
 
 DUMP_SIGNAL: int | None = signal.SIGRTMIN + 10 if hasattr(signal, "SIGRTMIN") else None
 """Asks a worker for its stacks and harms nothing; None where there are no real-time signals."""
@@ -33,6 +34,18 @@ def record_stacks(fd: int) -> None:
         if DUMP_SIGNAL is not None:
             faulthandler.register(DUMP_SIGNAL, file=fd, all_threads=True, chain=False)
     except (OSError, RuntimeError, ValueError):  # no such descriptor: it lives on without
+        pass
+
+
+def record_more(fd: int, write: Callable[[], object]) -> None:
+    """In a worker's main thread: have `write` called whenever it is asked for its stacks, if Python code can run."""
+    if DUMP_SIGNAL is None:
+        return
+    faulthandler.unregister(DUMP_SIGNAL)
+    signal.signal(DUMP_SIGNAL, lambda number, frame: write())
+    try:
+        faulthandler.register(DUMP_SIGNAL, file=fd, all_threads=True, chain=True)
+    except (OSError, RuntimeError, ValueError):  # no such descriptor
         pass
 
 

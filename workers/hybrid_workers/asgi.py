@@ -160,7 +160,7 @@ class AsgiWorker:
         context, service = self._context, self._service
         assert self._wake is not None
         self._acceptor = acceptor = Acceptor(service, context.listeners, self._settings.worker_connections)
-        sweeper = Sweeper(service)
+        sweeper = Sweeper(service, context.black_box)
         most = self._settings.worker_connections
         context.row.words[Word.CAPACITY] = min(most, self._settings.limit_concurrency or most)
         service.loop.add_reader(context.channel, self._on_channel)

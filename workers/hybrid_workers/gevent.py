@@ -11,6 +11,7 @@ in a way that cannot be patched, goes silent, and --timeout ends it.
 from __future__ import annotations
 
 import socket
+import sys
 from collections import deque
 from dataclasses import replace
 from time import monotonic
@@ -27,13 +28,24 @@ from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.gevent_connection import GreenConnection, Keeper
 from hybrid_workers.gevent_poller import HubPoller
+from hybrid_workers.guard import Guard, Threads
 from hybrid_workers.reactor import Reactor
 from hybrid_workers.stacks import frames_of
+from hybrid_workers.waiting import Waiting, record_when_asked
 from hybrid_workers.wsgi_service import WsgiService
 
+LOOK_S: Final = 0.25
+HELD_S: Final = 0.75
+"""A hub that has not come round for so long is held by a greenlet."""
 REST_S: Final = 1.0
 """How long a connection without a request keeps its greenlet."""
 
+_KEEPER_RUN: Final = Keeper._run.__code__
+_THREADS: Final = Threads(
+    lambda run: monkey.get_original("_thread", "start_new_thread")(run, ()),
+    monkey.get_original("time", "sleep"),
+    monkey.get_original("_thread", "get_ident"),
+)
 _PlainSocket: Final[type[socket.socket]] = monkey.get_original("socket", "socket")
 
 
@@ -51,7 +63,9 @@ class GeventWorker:
         self._service = WsgiService(context, is_multithread=True, spools_bodies=False)
         self._poller = HubPoller()
         self._reactor = Reactor(self._service, _unpatched(context.listeners), self, self._poller, GreenConnection)
+        self._context = context
         self._row = context.row
+        self._main = _THREADS.get_ident()
         self._rested: deque[tuple[float, GreenConnection]] = deque()
         """When which connections had an answer, for so long that their greenlets may still be wanted."""
         most = context.settings.worker_connections
@@ -62,6 +76,9 @@ class GeventWorker:
 
     def serve(self) -> None:
         letting_go = spawn(self._let_go)
+        if self._context.black_box >= 0:
+            record_when_asked(self._context.black_box, "greenlets", self._greenlets)
+        Guard(self._context, self._held_by, pace=LOOK_S, threads=_THREADS)
         try:
             self._reactor.run()
         finally:
@@ -99,6 +116,9 @@ class GeventWorker:
     def has_room(self) -> bool:
         return True
 
+    def is_stuck(self, now: float) -> bool:
+        return False
+
     def frames(self, call: Call) -> list[FrameType]:
         keeper = self._keeper(call)
         return [] if keeper is None else frames_of(keeper.gr_frame)
@@ -123,6 +143,30 @@ class GeventWorker:
         if keeper is None or keeper.is_over:
             keeper = connection.keeper = Keeper(self._settle)
         keeper.give(call)
+
+    def _greenlets(self) -> list[Waiting]:
+        """Those that are at a request."""
+        found = []
+        for connection in list(self._reactor.connections.values()):
+            assert isinstance(connection, GreenConnection), "the reactor was told to make these"
+            keeper = connection.keeper
+            if keeper is not None and keeper.running is not None:
+                request = keeper.running.request
+                name = f"Greenlet serving {request.method} {request.target.decode('latin-1')[:200]}"
+                found.append((name, frames_of(keeper.gr_frame)))
+        return found
+
+    # -- in the guard's thread ------------------------------------------------------------------------
+
+    def _held_by(self) -> Call | None:
+        """The call that has held the hub for a while; None if the hub comes round."""
+        if monotonic() - (self._row.floats[Word.BEAT] - BEAT_AHEAD_S) < HELD_S:
+            return None
+        for frame in frames_of(sys._current_frames().get(self._main)):
+            if frame.f_code is _KEEPER_RUN:
+                keeper = frame.f_locals.get("self")
+                return keeper.running if isinstance(keeper, Keeper) else None
+        return None
 
     # -- in a keeper ----------------------------------------------------------------------------------
 

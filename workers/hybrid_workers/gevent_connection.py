@@ -67,7 +67,8 @@ class Keeper(Greenlet):  # type: ignore[misc]  # gevent is untyped
         """It takes no more calls: the connection has ended, or somebody has killed it while it was idle."""
         self._settle = settle
         self._call: Call | None = None
-        self._running: Call | None = None
+        self.running: Call | None = None
+        """The call that it is at, waiting or not."""
         self._has_begun = False
 
     def give(self, call: Call) -> None:
@@ -80,7 +81,7 @@ class Keeper(Greenlet):  # type: ignore[misc]  # gevent is untyped
         get_hub().loop.run_callback(self._interrupt, call)
 
     def _interrupt(self, call: Call) -> None:
-        if self._running is call:
+        if self.running is call:
             self.throw(DeadlineExceeded)
 
     def end(self) -> None:
@@ -102,9 +103,9 @@ class Keeper(Greenlet):  # type: ignore[misc]  # gevent is untyped
             if call.is_client_gone:
                 call.abandon()
             else:
-                self._running = call
+                self.running = call
                 call.run()
-                self._running = None
+                self.running = None
             self._settle(call)
             call = None  # else what the request held would be held for as long as the client is idle
 

@@ -7,6 +7,7 @@ while the application is on the stack, so the worker's own code is never cut in 
 
 from __future__ import annotations
 
+import _socket
 import signal
 import socket
 import sys
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from math import inf
 from types import FrameType
-from typing import Final
+from typing import Final, NamedTuple
 
 from hybrid.contract import WorkerContext
 from hybrid.errors import DeadlineExceeded
@@ -31,19 +32,45 @@ _SOON_S: Final = 0.02
 _APPLICATION: Final = frozenset(function.__code__ for function in (Exchange.open, Exchange.advance, Exchange.close))
 
 
+def _start(watch: Callable[[], None]) -> None:
+    threading.Thread(target=watch, name="hybrid-deadline", daemon=True).start()
+
+
+class Threads(NamedTuple):
+    """What the guard needs of threads."""
+
+    start: Callable[[Callable[[], None]], object]
+    sleep: Callable[[float], object]
+    get_ident: Callable[[], int]
+
+
 class Guard:
     """See `hybrid_workers.deadline.Ender`. Made in the main thread."""
 
-    def __init__(self, context: WorkerContext, current: Callable[[], Call | None]) -> None:
-        """`current()` is the call that the main thread is running."""
+    def __init__(
+        self,
+        context: WorkerContext,
+        current: Callable[[], Call | None],
+        *,
+        pace: float = inf,
+        threads: Threads | None = None,
+    ) -> None:
+        """`current()` is the call that the main thread is running.
+
+        `pace` is how long not to look at most: inf where a call's time begins when it becomes the current one.
+        `threads` are real ones, where `threading` is something else.
+        """
+        threads = threads or Threads(_start, time.sleep, threading.get_ident)
         self._current = current
+        self._pace = pace
+        self._sleep = threads.sleep
         self._enforcer = Enforcer(context, self)
-        self._main = threading.get_ident()
+        self._main = threads.get_ident()
         self._condemned: Call | None = None
         if self._enforcer.limit < inf:
             if INTERRUPT is not None:
                 signal.signal(INTERRUPT, self._on_signal)
-            threading.Thread(target=self._watch, name="hybrid-deadline", daemon=True).start()
+            threads.start(self._watch)
 
     def _watch(self) -> None:
         limit = self._enforcer.limit
@@ -52,7 +79,7 @@ class Guard:
             now = time.monotonic()
             # A call that begins after this look is over its deadline after the next: no look is needed between.
             again = now + limit if call is None else self._enforcer.look(call, now)
-            time.sleep(max(_SOON_S, min(limit, again - now)))
+            self._sleep(max(_SOON_S, min(limit, again - now, self._pace)))
 
     def frames(self, call: Call) -> list[FrameType]:
         return frames_of(sys._current_frames().get(self._main)) if self._current() is call else []
@@ -67,6 +94,8 @@ class Guard:
         if page is None or self._current() is not call:
             return
         sock = call.connection.socket
+        if self._pace < inf and not isinstance(sock, _socket.socket):  # TLS there is the hub's
+            return
         try:
             sock.send(page)
             sock.shutdown(socket.SHUT_WR)

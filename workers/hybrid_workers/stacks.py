@@ -44,11 +44,26 @@ def frames_of_awaitable(awaitable: Any) -> list[FrameType]:
 
 
 def application_frames(frames: Sequence[FrameType]) -> list[FrameType]:
-    """Those below the last call of ours into foreign code; all, if none is foreign."""
+    """Those below the last call of ours into foreign code, event loops left out; all, if none is foreign.
+
+    The last: below a worker's own frames are those of the command line, which calls us by way of a library.
+    """
+    ours = [is_ours(frame) for frame in frames]
+    at = next((at for at in range(len(frames) - 1, 0, -1) if ours[at - 1] and not ours[at]), None)
+    if at is None:
+        return list(frames)
+    inside = list(frames[at:])
+    while len(inside) > 1 and _is_event_loop(inside[0]):
+        del inside[0]
+    return inside
+
+
+def root_of(frames: Sequence[FrameType]) -> FrameType | None:
+    """The first frame that an asgi worker's loop has called. A later callback, or a later step, has another."""
     for at, frame in enumerate(frames):
-        if not is_ours(frame) and any(is_ours(before) for before in frames[:at]):
-            return list(frames[at:])
-    return list(frames)
+        if frame.f_code.co_name == "serve" and frame.f_code.co_filename.endswith("asgi.py"):
+            return next((one for one in frames[at + 1 :] if not _is_event_loop(one)), None)
+    return None
 
 
 def site(frames: Sequence[FrameType]) -> str:
@@ -79,6 +94,10 @@ def runs_inside(frame: FrameType | None, codes: frozenset[CodeType]) -> bool:
 def is_ours(frame: FrameType) -> bool:
     """Code of this server."""
     return os.path.abspath(frame.f_code.co_filename).startswith(_OURS)
+
+
+def _is_event_loop(frame: FrameType) -> bool:
+    return "/asyncio/" in frame.f_code.co_filename
 
 
 def _is_library(frame: FrameType) -> bool:

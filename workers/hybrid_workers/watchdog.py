@@ -14,13 +14,13 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
-from hybrid.asgi import Cycle
-from hybrid_workers.stacks import application_frames, frames_of, site
+from hybrid_workers.stacks import application_frames, frames_of, root_of, site
+from hybrid_workers.standstill import cycle_of
 
 REPORT_S: Final = 60.0
 """How often a site that has been named is counted in the log again."""
@@ -69,8 +69,18 @@ class Sites:
 class Watchdog:
     """One per worker. `stamp` is written by the loop, monotonic seconds."""
 
-    def __init__(self, log: logging.Logger, warning_s: float, interval_s: float) -> None:
-        """Watches the thread that makes it. `interval_s` is how often the loop stamps."""
+    def __init__(
+        self,
+        log: logging.Logger,
+        warning_s: float,
+        interval_s: float,
+        on_block: Callable[[str, float, str], None] | None = None,
+    ) -> None:
+        """Watches the thread that makes it. `interval_s` is how often the loop stamps.
+
+        `on_block` is told each block when it is over, in a thread: the line, the seconds, the request.
+        """
+        self._on_block = on_block
         self.stamp = time.monotonic()
         self._log = log
         self._warning = warning_s
@@ -104,18 +114,20 @@ class Watchdog:
         if not first or self._end.wait(self._warning / 4) or self.stamp != stamp:
             return
         frames = self._frames()
-        root = _root(frames)
-        if root is None or root is not _root(first):
+        root = root_of(frames)
+        if root is None or root is not root_of(first):
             return
         inside = application_frames(frames)
         where = site(inside)
+        request = _route(frames)
         if self._sites.is_news(where, time.monotonic()):
-            self._log.warning(
-                "Event loop: blocked for %.2f s so far at %s%s", time.monotonic() - stamp, where, _route(frames)
-            )
+            serving = f", serving {request}" if request else ""
+            self._log.warning("Event loop: blocked for %.2f s so far at %s%s", time.monotonic() - stamp, where, serving)
         del first, frames, inside, root
         while self.stamp == stamp and not self._end.wait(self._interval):
             pass
+        if self._on_block is not None and self.stamp != stamp:
+            self._on_block(where, max(0.0, self.stamp - stamp - self._interval), request)
         text = self._sites.ended(where, self.stamp - stamp, time.monotonic())
         if text:
             self._log.warning("%s", text)
@@ -124,21 +136,10 @@ class Watchdog:
         return frames_of(sys._current_frames().get(self._loop_thread))
 
 
-def _root(frames: Sequence[FrameType]) -> FrameType | None:
-    """The first frame that the loop has called. A later callback, or a later step of the loop, has another."""
-    for at, frame in enumerate(frames):
-        if frame.f_code.co_name == "serve" and frame.f_code.co_filename.endswith("asgi.py"):
-            below = [one for one in frames[at + 1 :] if "/asyncio/" not in one.f_code.co_filename]
-            return below[0] if below else None
-    return None
-
-
 def _route(frames: Sequence[FrameType]) -> str:
     """The request that is being served on this stack; "" if a task of the application's own is."""
-    for frame in frames:
-        if frame.f_code is Cycle.run.__code__:
-            cycle = frame.f_locals.get("self")
-            if isinstance(cycle, Cycle):
-                request = cycle.request
-                return f", serving {request.method} {request.target.decode('latin-1')[:400]}"
-    return ""
+    cycle = cycle_of(frames)
+    if cycle is None:
+        return ""
+    request = cycle.request
+    return f"{request.method} {request.target.decode('latin-1')[:400]}"

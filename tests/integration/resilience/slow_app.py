@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -44,6 +45,13 @@ def stuck_in_c(seconds: float) -> None:
     wait(condition, mutex, moment)
 
 
+def lock(seconds: float) -> None:
+    """It waits for itself."""
+    mutex = threading.Lock()
+    with mutex:
+        mutex.acquire(timeout=seconds)
+
+
 def stubborn(seconds: float) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -53,11 +61,43 @@ def stubborn(seconds: float) -> None:
             say("not now")
 
 
+def stubborn_spin(seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            spin(until - time.monotonic())
+        except BaseException:
+            say("not now")
+
+
+def hold_gil(seconds: float) -> None:
+    """A C library that keeps the interpreter's lock, and sleeps on when a signal wakes it."""
+    until = time.time() + seconds
+    moment = (ctypes.c_long * 2)(int(until), 0)
+    mutex, condition = ctypes.create_string_buffer(64), ctypes.create_string_buffer(64)
+    _libc.pthread_mutex_lock(mutex)
+    _libc.pthread_cond_timedwait(condition, mutex, moment)
+
+
+def deadlock(seconds: float) -> None:
+    """It waits for itself, and cannot be helped."""
+    mutex = threading.Lock()
+    while True:
+        try:
+            mutex.acquire()
+        except BaseException:
+            say("not now")
+
+
 WAYS: dict[str, Callable[[float], None]] = {
     "/nap": nap,
     "/spin": spin,
+    "/lock": lock,
+    "/hold-gil": hold_gil,
+    "/deadlock": deadlock,
     "/stuck": stuck_in_c,
     "/stubborn": stubborn,
+    "/stubborn-spin": stubborn_spin,
 }
 
 

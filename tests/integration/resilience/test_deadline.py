@@ -19,6 +19,7 @@ CLASSES = {
     "gevent": ("slow_app:wsgi_app", "-k", "gevent"),
     "asgi-wsgi": ("slow_app:wsgi_app", "-k", "asgi"),
     "asgi": ("slow_app:asgi_app", "-k", "asgi"),
+    "asgi-asyncio": ("slow_app:asgi_app", "-k", "asgi", "--loop", "asyncio"),
 }
 Start = Callable[..., Server]
 
@@ -36,9 +37,10 @@ def start(serve: Serve) -> Start:
 ENDED = [
     *(("sync", path) for path in ("/nap?50", "/spin?50")),
     *(("gthread", path) for path in ("/nap?1.1", "/spin?50")),
-    *(("gevent", path) for path in ("/nap?50",)),
+    *(("gevent", path) for path in ("/nap?50", "/spin?50")),
     *(("asgi-wsgi", path) for path in ("/nap?1.1", "/spin?50")),
-    *(("asgi", path) for path in ("/wait?50",)),
+    *(("asgi", path) for path in ("/wait?50", "/nap?50", "/spin?50", "/lock?50")),
+    *(("asgi-asyncio", path) for path in ("/nap?50", "/spin?50")),
 ]
 
 
@@ -65,9 +67,14 @@ NOT_ENDED = [
     ("gthread", "/nap?20"),
     ("gthread", "/stubborn?20"),
     ("gevent", "/stubborn?20"),
+    ("gevent", "/stuck?20"),
+    ("gevent", "/stubborn-spin?20"),
     ("asgi-wsgi", "/stuck?20"),
     ("asgi-wsgi", "/stubborn?20"),
     ("asgi", "/stubborn-wait?20"),
+    ("asgi", "/stubborn?20"),
+    ("asgi", "/stuck?20"),
+    ("asgi-asyncio", "/stuck?20"),
 ]
 
 
