@@ -27,6 +27,7 @@ COMMANDS = {
     "routes": ("hybrid.cli.routes:routes", "Show the routes of a running server, as lines for hybrid.toml."),
     "promote": ("hybrid.cli.routes:promote", "Give all requests of a route to one pool."),
     "rollback": ("hybrid.cli.routes:rollback", "Take the last change of a running server's routes back."),
+    "migration": ("hybrid.cli.migration:migration", "Show how far a migration is, and what speaks against going on."),
     "upgrade": ("hybrid.cli.control:upgrade", "Replace a running server by a newly started one, on the same sockets."),
     "stop": ("hybrid.cli.control:stop", "Stop a running server."),
 }
