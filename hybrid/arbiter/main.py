@@ -19,6 +19,7 @@ from hybrid.arbiter import actions as act
 from hybrid.arbiter import events as ev
 from hybrid.arbiter import records, reexec
 from hybrid.arbiter.backlog import BacklogMeter
+from hybrid.arbiter.births import Births
 from hybrid.arbiter.children import Children, Outfit, RunWorker, exited
 from hybrid.arbiter.classes import WorkerClasses
 from hybrid.arbiter.control import ControlServer
@@ -110,6 +111,7 @@ class Arbiter:
         self.migration = Migration(self.crossings, log, self._children.row)
         self._children.on_report = self._keep_report
         self._hooks = ServerHooks(log)
+        self._births = Births(loop, log, self._children, self._hooks, self.submit, self._is_good)
         self._backlog = BacklogMeter(log)
         self._classes = WorkerClasses(log)
         self._counted = 0
@@ -241,8 +243,7 @@ class Arbiter:
         self._pending.append(command)
 
     def _reap(self) -> None:
-        for slot in list(self._children.unborn):  # a pid that we have not been told yet would be a stranger's
-            self._await_birth(slot)
+        self._births.await_all()
         for pid, status in self._children.reap():
             if self._children.is_ours(pid):
                 # What it said before it died comes first: it may be the reason.
@@ -255,11 +256,6 @@ class Arbiter:
                 self._stop_watching()
             else:
                 self._log.debug("Reaped a process that is no worker (pid: %d)", pid)
-
-    def _hear(self, pid: int) -> None:
-        self._pending.extend(self._children.receive(pid))
-        if not self._children.channel(pid).is_open:
-            self._loop.forget(self._children.channel(pid).fileno())
 
     def _keep_report(self, pid: int, report: Report) -> None:
         child = self.state.child_of(pid)
@@ -289,7 +285,7 @@ class Arbiter:
             case act.Spawn():
                 self._spawn(action)
             case act.Abandon():
-                self._abandon(action.slot)
+                self._births.abandon(action.slot)
             case act.Kill():
                 if self.state.phase is Phase.RUNNING or self._successor is not None:
                     self._children.note_retired(action.pid)
@@ -335,63 +331,7 @@ class Arbiter:
             return
         crossing = self.crossings.crossing(release, order.pool, order.slot)
         size = self.state.pools[order.pool].size
-        event = self._children.spawn(order, Outfit(site, listeners, size, objects, crossing))
-        if event is None:
-            fd = self._children.unborn[order.slot].channel.fileno()
-            self._loop.watch(fd, lambda: self._await_birth(order.slot))
-            return
-        if isinstance(event, ev.Spawned):
-            self._hooks.forked(objects, event.pid)
-            self._greet(event.pid, order)
-            self._watch_template(order.pool, order.generation)
-        self._pending.append(event)
-
-    def _greet(self, pid: int, order: act.Spawn) -> None:
-        self._loop.watch(self._children.channel(pid).fileno(), lambda: self._hear(pid))
-        self._log.info(
-            "Booting worker with pid: %d pool=%s slot=%d gen=%d", pid, order.pool, order.slot, order.generation
-        )
-
-    # templates --------------------------------------------------------------------------------------------
-
-    def _await_birth(self, slot: int) -> None:
-        unborn = self._children.unborn.get(slot)
-        if unborn is None:
-            return
-        fd = unborn.channel.fileno()
-        events = self._children.born(slot)
-        if not events:
-            return
-        self._loop.forget(fd)
-        self._pending.extend(events)
-        if isinstance(events[0], ev.Spawned):
-            self._greet(events[0].pid, unborn.order)
-
-    def _abandon(self, slot: int) -> None:
-        unborn = self._children.unborn.get(slot)
-        if unborn is not None:
-            self._loop.forget(unborn.channel.fileno())
-            self._children.abandon(slot)
-
-    def _watch_template(self, pool: str, generation: int) -> None:
-        template = self._children.templates.get((pool, generation))
-        if template is not None and not self._loop.is_watched(template.fileno()):
-            self._loop.watch(template.fileno(), lambda: self._end_template(pool, generation))
-
-    def _end_template(self, pool: str, generation: int, *, is_wanted: bool = False) -> None:
-        """It never says anything: a readable socket is its end."""
-        template = self._children.templates.get((pool, generation))
-        if template is None:
-            return
-        self._loop.forget(template.fileno())
-        self._children.drop_template(pool, generation)
-        trial = self.state.pools.get(pool)
-        if not is_wanted and trial is not None and trial.good == generation:
-            self._log.warning(
-                "The template of generation %d (pool %s) ended; the next worker imports the application anew",
-                generation,
-                pool,
-            )
+        self._births.spawn(order, Outfit(site, listeners, size, objects, crossing))
 
     def _log_death(self, order: act.LogDeath) -> None:
         pid = order.child.pid
@@ -446,9 +386,7 @@ class Arbiter:
         self._fdstore.keep(self._listeners.sockets_to_store())
 
     def _discard(self, generation: int) -> None:
-        for pool, made in list(self._children.templates):
-            if made == generation:
-                self._end_template(pool, made, is_wanted=True)
+        self._births.discard(generation)
         self._releases.pop(generation, None)
         self._close_unused()
 
@@ -573,6 +511,9 @@ class Arbiter:
         if newest is None or not newest.settings.enable_backlog_metric:
             return until
         return self._backlog.look([one.socket for one in newest.listeners.values()], until, time.monotonic())
+
+    def _is_good(self, pool: str, generation: int) -> bool:
+        return pool in self.state.pools and self.state.pools[pool].good == generation
 
     def _serves(self, pool: str) -> bool:
         return any(child.stage is Stage.READY for child in self.state.of_pool(pool))
