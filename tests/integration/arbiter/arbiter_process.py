@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -35,6 +36,8 @@ class ArbiterProcess:
     ) -> None:
         self.folder = folder
         self.log = ""
+        self._is_ended = False
+        """Nobody is left that could write to the log."""
         self._looked = 0
         values: dict[str, object] = {"app": "stub", "worker_class": worker_class, "graceful_timeout": 10.0, **settings}
         self.listener = socket.create_server(("127.0.0.1", 0)) if listen else None
@@ -50,6 +53,7 @@ class ArbiterProcess:
             env={**os.environ, "PYTHONPATH": str(HERE), **(environ or {})},
             stderr=subprocess.PIPE,
             pass_fds=pass_fds,
+            start_new_session=True,
         )
         assert self.process.stderr is not None
         os.set_blocking(self.process.stderr.fileno(), False)
@@ -92,6 +96,7 @@ class ArbiterProcess:
             return False
         data = os.read(stream.fileno(), 65536)
         self.log += data.decode()
+        self._is_ended = not data
         return bool(data)
 
     def ready(self, count: int = 1) -> list[int]:
@@ -118,10 +123,11 @@ class ArbiterProcess:
         return self.exit_code()
 
     def close(self) -> None:
-        """Leave nothing behind: the arbiter, then whoever it left."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+        """Leave nothing behind: the arbiter, its workers, and its successors, which are in its process group, too."""
+        if not self._is_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
         if self.process.stderr is not None:
             until = time.monotonic() + PATIENCE_S
             while self._read(until):  # its end is the end of the last worker that held our pipe

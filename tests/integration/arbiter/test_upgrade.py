@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
@@ -15,20 +14,6 @@ import pytest
 
 from tests.integration.arbiter.arbiter_process import PATIENCE_S, ArbiterProcess, wait_gone
 from tests.integration.arbiter.conftest import StartArbiter
-
-
-@pytest.fixture(autouse=True)
-def no_successors_left(arbiter: StartArbiter, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A successor is no child of ours: end it before the arbiter's log is read to its end."""
-    close = ArbiterProcess.close
-
-    def close_all(run: ArbiterProcess) -> None:
-        for pid in re.findall(r"started a new arbiter \(pid (\d+)\)", run.log):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
-        close(run)
-
-    monkeypatch.setattr(ArbiterProcess, "close", close_all)
 
 
 def upgrade(run: ArbiterProcess) -> subprocess.CompletedProcess[str]:
