@@ -137,14 +137,13 @@ def test_a_request_that_kills_its_greenlet_is_a_500(start: Start) -> None:
     assert server.get("/").body == b"hello"
 
 
-def test_a_hub_that_is_held_up_is_ended_by_timeout(start: Start) -> None:
+def test_a_request_that_holds_up_the_hub_is_ended_by_timeout(start: Start) -> None:
+    """One that does not let itself be ended: see tests/integration/resilience/test_deadline.py."""
     server = start("--timeout", "1")
-    with server.connected() as sock:
-        sock.sendall(get("/block"))
-        server.log.wait(r"WORKER TIMEOUT \(pid:\d+\)")
-        server.log.wait(r'File ".*green_app\.py", line \d+ in block')
-        server.wait_ready(2)
+    assert server.get("/block").status == 504
+    server.log.wait(r"Request deadline: GET /block .*green_app\.py:\d+ in block")
     assert server.get("/").body == b"hello"
+    assert server.stop() == 0
 
 
 def test_without_gevent_one_line_says_what_to_install(tmp_path: Path) -> None:
