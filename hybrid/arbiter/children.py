@@ -309,7 +309,10 @@ class Children:
         found = []
         for message in messages:
             if isinstance(message, Report):
-                self.on_report(pid, message)
+                try:
+                    self.on_report(pid, message)
+                except (ValueError, KeyError, TypeError, AttributeError) as error:  # what is nested in it is anything
+                    self._log.debug("Worker (pid: %d) reported nonsense: %r", pid, error)
             else:
                 found.append(_event(pid, message))
         return found

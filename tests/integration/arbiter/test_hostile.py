@@ -22,6 +22,8 @@ LIES = {
     "a pid that is not its own": b'{"type": "Started", "pid": 1}\n',
     "brackets": b"[" * 100_000 + b"\n",
     "ten thousand wishes": encode(Retire("asked")) * 10_000,
+    "reports of nothing": b'{"type": "LoopBlocked", "where": "x", "seconds": NaN}\n'
+    b'{"type": "Shadowed", "pattern": "/", "pool": "main", "differences": [1], "real": {"x": []}}\n',
     "half a message": b'{"type": "Ret',
     "noise": os.urandom(4096).replace(b"\n", b"") + b"\n",
     "a failure after it was ready": b'{"type": "BootFailed", "exit_code": 4, "reason": "no"}\n',
