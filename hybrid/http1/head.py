@@ -290,8 +290,11 @@ class HeadParser:
         upgrade = self._upgrade
         if length is None and transfer is None and connection is None and upgrade is None and expect is None:
             return
-        self._reset()
         self._fields.spent()
+        if transfer is None and connection is None and upgrade is None and expect is None:
+            self._length = None  # alone it is most of what comes here
+        else:
+            self._reset()
         if transfer is not None:
             request.content_length = _transfer_framing(transfer, length, request.version)
         elif length is not None:

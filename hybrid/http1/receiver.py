@@ -76,6 +76,20 @@ class Receiver:
             self.body = ChunkedBody(self._limits) if length == CHUNKED else CountedBody(length)
         return request
 
+    def read_whole(self) -> bytes | None:
+        """The content of a request just begun, if it has a length and came with the head; else None."""
+        body = self.body
+        buffer = self.buffer
+        if type(body) is not CountedBody or len(buffer) < body.remaining:
+            return None
+        self.body = None
+        if len(buffer) == body.remaining:
+            self.buffer = b""
+            self._ahead = 0
+            return buffer
+        self.buffer = buffer[body.remaining :]
+        return buffer[: body.remaining]
+
     def read_body(self, data: bytes) -> bytes:
         """Take in bytes of the current request's body; returns content, b"" if there is none yet.
 

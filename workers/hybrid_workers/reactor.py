@@ -452,6 +452,11 @@ class Reactor:
             self._dispatch(connection, request)
 
     def _begin_body(self, connection: Connection, request: Request) -> None:
+        content = connection.receiver.read_whole()
+        if content is not None:
+            connection.content = [content]
+            self._dispatch(connection, request)
+            return
         connection.request = request
         connection.start_body()
         if connection.receiver.buffer:

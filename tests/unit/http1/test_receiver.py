@@ -159,3 +159,26 @@ def test_a_bare_lf_is_refused_before_the_head_has_ended(receiver: Receiver, head
     with pytest.raises(ProtocolError) as caught:
         receiver.next_request(head)
     assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("behind", [b"", b"GET / HTTP/1.1\r\n"])
+def test_a_body_that_came_with_its_head_is_given_at_once(receiver: Receiver, behind: bytes) -> None:
+    assert receiver.next_request(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody" + behind)
+    assert receiver.read_whole() == b"body"
+    assert receiver.body is None
+    assert receiver.buffer == behind
+
+
+@pytest.mark.parametrize(
+    ("framing", "come", "content"),
+    [
+        (b"Content-Length: 4", b"bod", b"bod"),
+        (b"Transfer-Encoding: chunked", b"4\r\nbody\r\n0\r\n\r\n", b"body"),
+    ],
+)
+def test_another_body_is_left_to_be_read_in_pieces(
+    receiver: Receiver, framing: bytes, come: bytes, content: bytes
+) -> None:
+    assert receiver.next_request(b"POST / HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n" + come)
+    assert receiver.read_whole() is None
+    assert receiver.read_body(b"") == content
