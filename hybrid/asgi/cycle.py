@@ -44,6 +44,10 @@ class RequestCycle(Protocol):
     def began(self) -> float:
         """When the application was called; inf as long as it waits for a thread."""
 
+    @property
+    def waited_before(self) -> float:
+        """Seconds for which the client was waited for before that."""
+
     body_is_complete: bool
     buffered: int
     has_left: bool
@@ -78,6 +82,10 @@ class Connection(Protocol):
     loop: asyncio.AbstractEventLoop
     is_writable: bool
     """False while the transport holds more than its high-water mark."""
+
+    @property
+    def body_waited(self) -> float:
+        """Seconds for which bytes of the body under way have been waited for."""
 
     def write(self, data: bytes, /) -> object:
         """Send bytes; never blocks."""
@@ -313,6 +321,10 @@ class Cycle:
     @property
     def began(self) -> float:
         return self.started
+
+    @property
+    def waited_before(self) -> float:
+        return 0.0
 
     @property
     def holds_head(self) -> bool:

@@ -13,10 +13,10 @@ from typing import Final
 
 from hybrid.settings import Settings
 
-HELD_S: Final = 1.0
+HELD_S: Final = 0.5
 HELD_RATE: Final = 65536.0
 """For a body that holds up other clients: the seconds that it has, and the bytes per second that bring it more."""
-WARY_S: Final = 0.1
+WARY_S: Final = 0.02
 """The seconds after others have taken all of theirs."""
 LINGER_S: Final = 5.0
 """How long the rest of a refused request is read and thrown away, so that the client gets to read why."""

@@ -659,7 +659,7 @@ class HttpConnection(asyncio.Protocol):
         """The request may be over its deadline: see `hybrid_workers.deadline`."""
         service = self.service
         if not cycle.overdue_at:
-            waited = self.body_waited
+            waited = self.body_waited - cycle.waited_before
             if self.receiver.body is not None and self._is_reading:
                 waited += now - self.body_last
             if now - cycle.began - waited > service.deadline.limit:

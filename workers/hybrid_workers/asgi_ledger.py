@@ -49,6 +49,10 @@ class Recorder:
     def is_writable(self, value: bool) -> None:
         """Only the connection knows."""
 
+    @property
+    def body_waited(self) -> float:
+        return self._connection.body_waited
+
     def feed(self, content: bytes) -> None:
         """Content of the request has come."""
         self._recording.take_body(content)

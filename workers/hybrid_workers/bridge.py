@@ -117,6 +117,7 @@ class BridgeCycle:
         self.started = 0.0
         self.began = inf
         """When a thread took it: before, no deadline runs. See --queue-timeout for the wait."""
+        self.waited_before = 0.0
         self.overdue_at = 0.0
         self.target: Target | None = None
         """The thread, as soon as one has taken the call."""
@@ -244,6 +245,7 @@ class BridgeCycle:
         content = b"".join(self._chunks)
         self._chunks = []
         self.buffered = 0
+        self.waited_before = self._connection.body_waited
         if content:
             self._connection.took_body()
         pull = None if self.body_is_complete else self._pull

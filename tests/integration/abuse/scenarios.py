@@ -40,6 +40,8 @@ SLOW = {
     "half a head": HEAD + b"X-Slow: ",
     "half a body": b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc",
     "half a chunk": CHUNKED + b"10\r\nabc",
+    "half a large body": b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 200_000,
+    "a body to be asked for": b"POST /upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n",
 }
 
 

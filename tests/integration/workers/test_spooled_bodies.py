@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import select
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -138,6 +140,23 @@ def test_a_full_disk_is_507_and_said(start: Start) -> None:
         assert client.hear().status == 507
         server.log.wait("A request body could not be stored in .*: File too large; answering 507")
         assert other.ask(post("/echo", b"small")).body == b"small"
+
+
+def test_the_time_for_a_request_begins_with_the_application(start: Start) -> None:
+    """What the body took neither counts nor is given on top."""
+    server = start("--timeout", "1")
+    with ExitStack() as stack:
+        (client,) = clients(server, stack, 1)
+        client.send(post("/nap?60", None, "Content-Length: 100000") + b"x" * 70_000)
+        until = monotonic() + 3.0
+        while monotonic() < until:
+            client.send(b"x")
+            assert server.get("/", timeout=5.0).status == 200
+            select.select([], [], [], 0.05)
+        client.send(b"x" * 30_000)
+        assert client.hear().status == 504
+        (ran,) = server.log.wait(r"Request deadline: POST /nap\?60 client=\S+ ran for (\d+\.\d) s")
+        assert 1.0 <= float(ran[1]) < 3.0
 
 
 def test_off_calls_the_application_at_once(start: Start) -> None:

@@ -71,7 +71,7 @@ def test_a_second_body_begins_anew() -> None:
     assert pace.patience(0, 0.0) == 30
 
 
-def test_a_body_that_holds_up_others_has_a_second_and_then_a_rate_to_keep() -> None:
+def test_a_body_that_holds_up_others_has_a_moment_and_then_a_rate_to_keep() -> None:
     assert held_patience(0, 0.0, is_wary=False) == HELD_S
     assert held_patience(100, HELD_S, is_wary=False) == 0
     assert held_patience(int(HELD_RATE) * 10, 4.0, is_wary=False) == 6.0
