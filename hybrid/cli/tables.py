@@ -21,6 +21,8 @@ def status_text(report: Mapping[str, Any]) -> str:
         line += "".join(f", {pool[key]} {key}" for key in ("booting", "draining") if pool[key])
         if pool["next_spawn_in_s"]:
             line += f", next start in {duration(pool['next_spawn_in_s'])}"
+        if len(report["pools"]) > 1 and pool.get("app"):
+            line += f" ({pool['worker_class']} {pool['app']})"
         lines.append(line)
     lines += [f"route {route}" for route in report.get("routes", ())]
     for blown in report.get("fuses", ())[-5:]:

@@ -86,3 +86,15 @@ def test_durations_have_the_unit_that_fits() -> None:
         "2h",
         "2d",
     ]
+
+
+def test_status_of_several_pools_says_what_each_is_and_the_routes() -> None:
+    main = {"name": "main", "state": "serving", "ready": 2, "size": 2, "booting": 0, "draining": 0}
+    main |= {"next_spawn_in_s": 0, "app": "site.wsgi", "worker_class": "sync"}
+    modern = {**main, "name": "modern", "app": "site.asgi", "worker_class": "auto"}
+    report = {"version": "1", "pid": 7, "phase": "running", "uptime_s": 5.0, "app": "site.wsgi, site.asgi"}
+    report |= {"generation": 0, "listeners": [], "reloading": None, "deaths": [], "routes": ["/a=modern"]}
+    lines = status_text({**report, "pools": [main, modern]}).splitlines()
+    assert "pool main: serving, 2 of 2 workers ready (sync site.wsgi)" in lines
+    assert "pool modern: serving, 2 of 2 workers ready (auto site.asgi)" in lines
+    assert "route /a=modern" in lines
