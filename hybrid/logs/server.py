@@ -41,6 +41,7 @@ class _Held(logging.Handler):
 
 _held = _Held()
 error_log.addHandler(_held)
+error_log.setLevel(logging.DEBUG)  # of what is held, `configure` chooses
 error_log.propagate = access_log.propagate = False
 
 _outputs: dict[tuple[str, int], Output] = {}
@@ -127,8 +128,10 @@ def configure(
     error_log.handlers[:] = handlers
     error_log.setLevel(level)
     _capture()
-    while _held.records:
-        error_log.handle(_held.records.pop(0))
+    for record in _held.records:
+        if error_log.isEnabledFor(record.levelno):
+            error_log.handle(record)
+    _held.records.clear()
     for key in [key for key in _outputs if key not in wanted]:
         _outputs.pop(key).close()
     return error_log

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -25,22 +24,11 @@ import httpx
 import pytest
 
 from tests.integration.browser import EXECUTABLE, Browser
-from tests.integration.server import EXAMPLES, ROOT, WAIT_S, Server, clean_environ
+from tests.integration.migration.guide import example, guide
+from tests.integration.server import EXAMPLES, WAIT_S, Server, clean_environ
 
-PAGE = ROOT / "docs" / "migration.md"
+STEPS = guide("A Django project, step by step")
 FILE = os.urandom(300_000)
-
-
-def steps() -> dict[int, str]:
-    """Step -> its part of the page."""
-    parts = re.split(r"^### Step (\d+):.*$|^## ", PAGE.read_text(), flags=re.MULTILINE)
-    return {int(number): text for number, text in zip(parts[1::2], parts[2::2], strict=True) if number}
-
-
-def commands(text: str) -> list[list[str]]:
-    """The words of each command in the blocks that say `sh`."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return [shlex.split(line) for block in blocks for line in block.splitlines() if line.strip()]
 
 
 class Walk:
@@ -65,7 +53,7 @@ class Walk:
 
     def take(self, step: int) -> None:
         """Run the commands of a step, as a reader would."""
-        for command in commands(steps()[step]):
+        for command in STEPS[step - 1].commands:
             if command == ["hybrid"]:
                 self.server = Server([], self.project, {"MYSITE_DATA": self.environ["MYSITE_DATA"]})
                 self.server.wait_ready(2)
@@ -231,8 +219,5 @@ def test_browser_stays_logged_in_to_the_admin_while_the_weight_moves(walk: Walk)
 
 
 def test_page_shows_the_settings_files_that_the_walk_uses() -> None:
-    text = PAGE.read_text()
-    for name in ("sync", "both", "asgi"):
-        lines = (EXAMPLES / "django_migration" / f"{name}.toml").read_text().splitlines()
-        shown = "\n".join(line for line in lines if not line.startswith("#")).strip()
-        assert f"```toml\n# hybrid.toml\n{shown}\n```" in text, name
+    shown = [text for step in STEPS for text in step.settings]
+    assert shown == [example(f"django_migration/{name}.toml") for name in ("sync", "both", "asgi")]

@@ -26,7 +26,8 @@ def _as_before() -> Iterator[None]:
     for output in server._outputs.values():
         output.close()
     server._held.records.clear()
-    logger.handlers[:], logger.level = handlers, level
+    logger.handlers[:] = handlers
+    logger.setLevel(level)  # clears what the logger remembers of its level
     server._outputs.clear()
     server._outputs.update(outputs)
 
@@ -48,6 +49,20 @@ def test_level_and_logger_are_those_of_the_settings(tmp_path: Path) -> None:
     log.warning("yes")
     assert "no" not in (tmp_path / "log").read_text()
     assert "yes" in (tmp_path / "log").read_text()
+
+
+def test_what_was_logged_before_the_settings_were_read_is_in_the_log_at_their_level(tmp_path: Path) -> None:
+    logging.getLogger("hybrid.error").info("an early note")
+    logging.getLogger("hybrid.error").warning("an early warning")
+    logs.configure(str(tmp_path / "log"), "info")
+    assert "an early note\n" in (tmp_path / "log").read_text()
+    logging.getLogger("hybrid.error").setLevel(logging.DEBUG)
+    logging.getLogger("hybrid.error").handlers[:] = [server._held]
+    logging.getLogger("hybrid.error").info("a note")
+    logging.getLogger("hybrid.error").warning("a warning")
+    logs.configure(str(tmp_path / "other"), "warning")
+    assert "a note" not in (tmp_path / "other").read_text()
+    assert "a warning\n" in (tmp_path / "other").read_text()
 
 
 def test_traceback_and_text_that_utf_8_cannot_have_are_one_record(tmp_path: Path) -> None:
