@@ -53,6 +53,9 @@ class Host(Protocol):
     def has_room(self) -> bool:
         """A further request would be served soon."""
 
+    def is_stuck(self, now: float) -> bool:
+        """There is no room, and it is not known that there will be some soon."""
+
 
 class Crossroads:
     """One per worker that may have other workers' connections, or others its."""
@@ -88,9 +91,10 @@ class Crossroads:
             return False
         if self.junction.is_routing and self._routes_away(connection, request):
             return True
-        if self._relieves and not self._host.has_room() and self.siblings.have_room(now):
-            return self._relieve(connection, request)
-        return False
+        if not self._relieves or self._host.has_room():
+            return False
+        is_better_off = self.siblings.have_room(now) or (self._host.is_stuck(now) and self.siblings.are_alive(now))
+        return is_better_off and self._relieve(connection, request)
 
     def _introduce(self, connection: Connection, route: str, set_cookie: bytes) -> None:
         connection.route = route

@@ -18,6 +18,7 @@ from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.poller import READ
 from hybrid_workers.reactor import Reactor
+from hybrid_workers.relief import LOOK_S
 from hybrid_workers.stacks import frames_of
 from hybrid_workers.threads import Keeper, ThreadPool
 from hybrid_workers.wsgi_service import WsgiService
@@ -86,6 +87,9 @@ class GThreadWorker:
 
     def has_room(self) -> bool:
         return self._reactor.active < self._threads
+
+    def is_stuck(self, now: float) -> bool:
+        return self._pool.is_at_calls_since(now - LOOK_S)
 
     def frames(self, call: Call) -> list[FrameType]:
         keeper = call.keeper

@@ -93,6 +93,9 @@ class Runner(Protocol):
     def has_room(self) -> bool:
         """A further connection would be served soon."""
 
+    def is_stuck(self, now: float) -> bool:
+        """There is no room, and it is not known that there will be some soon."""
+
     def frames(self, call: Call) -> list[FrameType]:
         """Where the application is with a call, outermost first."""
 
@@ -376,6 +379,9 @@ class Reactor:
 
     def has_room(self) -> bool:
         return self._runner.has_room()
+
+    def is_stuck(self, now: float) -> bool:
+        return self._runner.is_stuck(now)
 
     def go_on(self, connection: Connection, data: bytes, now: float) -> None:
         """Another worker has read this from a connection that was adopted; b"": some may have come."""

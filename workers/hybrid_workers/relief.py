@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from hybrid.contract import WorkerContext
@@ -37,6 +37,13 @@ class Siblings:
 
     def have_room(self, now: float) -> bool:
         """One is ready, alive and not busy."""
+        return any(words[Word.ACTIVE] < words[Word.CAPACITY] for words in self._alive(now))
+
+    def are_alive(self, now: float) -> bool:
+        """One is ready and alive."""
+        return any(True for _ in self._alive(now))
+
+    def _alive(self, now: float) -> Iterator[memoryview[int]]:
         for slot in self._queue.receivers():
             if slot == self._slot:
                 continue
@@ -44,13 +51,8 @@ class Siblings:
                 row = self._row.neighbour(slot)
                 self._rows[slot] = (row.words, row.floats)
             words, floats = self._rows[slot]
-            if (
-                words[Word.STAGE] == _READY
-                and words[Word.ACTIVE] < words[Word.CAPACITY]
-                and floats[Word.BEAT] > now - _SILENT_S
-            ):
-                return True
-        return False
+            if words[Word.STAGE] == _READY and floats[Word.BEAT] > now - _SILENT_S:
+                yield words
 
 
 class Relief:

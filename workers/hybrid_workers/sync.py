@@ -120,6 +120,9 @@ class SyncWorker:
     def has_room(self) -> bool:
         return True
 
+    def is_stuck(self, now: float) -> bool:
+        return False
+
     def frames(self, call: Call) -> list[FrameType]:
         return []  # the deadline is the guard's: the reactor stands still meanwhile
 

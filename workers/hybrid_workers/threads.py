@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from math import inf
 from queue import SimpleQueue
 from time import monotonic
 from typing import Final, Generic, Protocol, TypeVar
@@ -54,6 +55,8 @@ class Keeper(threading.Thread, Generic[J]):
         self.bell: SimpleQueue[J | _Stop] = SimpleQueue()
         """Wakes the thread with its next call; used only while it is among the pool's idle ones."""
         self.target = Target(0)
+        self.call_began = inf
+        """When it took the call that it is at, or went on with it."""
         self._pool = pool
         self.stand_in: Keeper[J] | None = None
         """What has taken its place: it ends after the call that it cannot leave. Guarded by the pool's lock."""
@@ -72,11 +75,14 @@ class Keeper(threading.Thread, Generic[J]):
                 if call.is_client_gone:
                     call.abandon()
                 else:
+                    now = self.call_began = monotonic()
                     if not call.began:
-                        call.began = monotonic()
+                        call.began = now
                     call.run()
+                self.call_began = inf
                 target.leave()
             except DeadlineExceeded:  # raised between the application's code and here
+                self.call_began = inf
                 target.leave()
                 call.abandon()
             pool.bring_back(call)
@@ -131,6 +137,10 @@ class ThreadPool(Generic[J]):
                 return
             self._idle.remove(keeper)
         keeper.bell.put(call)
+
+    def is_at_calls_since(self, moment: float) -> bool:
+        """Every thread is at a call that it began before this: whoever comes may have to wait for long."""
+        return all(keeper.call_began <= moment for keeper in self._keepers)
 
     def replace(self, keeper: Keeper[J]) -> None:
         """A thread is stuck in the application: start another for the calls that come."""
