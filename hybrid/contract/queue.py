@@ -21,7 +21,6 @@ import os
 import socket
 import struct
 import sys
-import tempfile
 import termios
 from dataclasses import dataclass
 from enum import IntEnum
@@ -297,6 +296,8 @@ def _memory(data: bytes) -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("hybrid-handed", os.MFD_CLOEXEC)
     else:
+        import tempfile  # costs 5 ms, and nothing where memory files exist
+
         with contextlib.closing(tempfile.TemporaryFile()) as file:
             fd = os.dup(file.fileno())
     view = memoryview(data)

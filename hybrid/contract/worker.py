@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from hybrid.contract.channel import Channel
-from hybrid.contract.crossing import Crossing
 from hybrid.contract.scoreboard import ScoreRow
 from hybrid.contract.template import Seat
 from hybrid.hooks import ServerView, WorkerView
@@ -28,6 +27,8 @@ from hybrid.settings import Settings
 
 if TYPE_CHECKING:
     import ssl
+
+    from hybrid.contract.crossing import Crossing
 
 
 @dataclass(frozen=True, slots=True)
