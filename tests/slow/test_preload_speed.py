@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import Serve
+from tests.integration.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -33,17 +33,20 @@ async def asgi(scope, receive, send):
 
 
 @pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
-def test_ten_replacements(tmp_path: Path, serve: Serve, kind: str) -> None:
+def test_ten_replacements(tmp_path: Path, kind: str) -> None:
     (tmp_path / "shop.py").write_text(APP)
-    server = serve(f"shop:{'asgi' if kind == 'asgi' else 'wsgi'}", "-k", kind, "-w", "2", "--preload")
-    alive = server.wait_ready(2)
-    missed = []
-    for number in range(10):
-        time.sleep(1.1)  # one that served for a second is replaced at once, however often
-        began = time.monotonic()
-        os.kill(alive.pop(0), signal.SIGKILL)
-        alive.append(int(server.log.wait(r"Worker ready \(pid: (\d+)\)", count=3 + number)[-1][1]))
-        missed.append(1000 * (time.monotonic() - began))
-    print(f"{kind}: median {statistics.median(missed):.0f} ms, at most {max(missed):.0f} ms")
-    assert max(missed) < 1000 * IMPORT_S / 5, "it was imported anew"
-    assert server.stop() == 0
+    server = Server(["-k", kind, "-w", "2", "--preload", f"shop:{'asgi' if kind == 'asgi' else 'wsgi'}"], tmp_path)
+    try:
+        alive = server.wait_ready(2)
+        missed = []
+        for number in range(10):
+            time.sleep(1.1)  # one that served for a second is replaced at once, however often
+            began = time.monotonic()
+            os.kill(alive.pop(0), signal.SIGKILL)
+            alive.append(int(server.log.wait(r"Worker ready \(pid: (\d+)\)", count=3 + number)[-1][1]))
+            missed.append(1000 * (time.monotonic() - began))
+        print(f"{kind}: median {statistics.median(missed):.0f} ms, at most {max(missed):.0f} ms")
+        assert max(missed) < 1000 * IMPORT_S / 5, "it was imported anew"
+        assert server.stop() == 0
+    finally:
+        server.destroy()
