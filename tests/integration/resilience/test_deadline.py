@@ -107,6 +107,26 @@ def test_a_response_that_has_begun_has_no_deadline(start: Start, kind: str) -> N
     assert "deadline" not in server.log.text
 
 
+@pytest.mark.parametrize(("kind", "options"), [("gthread", ("--threads", "1")), ("asgi-wsgi", ("--sync-threads", "1"))])
+def test_waiting_for_a_thread_is_no_part_of_it(start: Start, kind: str, options: tuple[str, ...]) -> None:
+    """Three requests of 0.4 s in one thread, with a time-out of 0.5 s."""
+    server = start(kind, *options)
+    with ThreadPoolExecutor(3) as pool:
+        assert [answer.status for answer in pool.map(server.get, ["/nap?0.4"] * 3)] == [200] * 3
+    assert "deadline" not in server.log.text
+
+
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent", "asgi-wsgi", "asgi", "asgi-asyncio"])
+def test_the_log_shows_the_applications_frames_only(start: Start, kind: str) -> None:
+    server = start(kind)
+    server.get("/spin?50")
+    line = server.log.wait(r"Request deadline: GET /spin\?50 .*being ended; .*")[0]
+    server.log.wait("app: spinning")
+    frames = server.log.text[line.end() :].splitlines()
+    first = next(frame for frame in frames if frame.startswith("  File "))
+    assert "slow_app.py" in first, first
+
+
 @pytest.mark.parametrize("kind", CLASSES)
 def test_timeout_zero_is_no_deadline(serve: Serve, kind: str) -> None:
     server = serve(*CLASSES[kind], "--timeout", "0", folder=HERE)
