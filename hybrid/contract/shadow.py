@@ -29,7 +29,7 @@ _IS_CUT: Final = 1
 _HAS_CLIENT: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Copy:
     """A request that was answered, and how."""
 

@@ -15,7 +15,7 @@ from hybrid.contract.traffic import SAMPLE_EVERY, Cell, TrafficRow
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.reply import ReplyError, ReplyReader
-from hybrid.routing.shadow import ShadowPlan, ShadowRule
+from hybrid.routing.shadow import ShadowPlan
 
 if TYPE_CHECKING:
     from hybrid.contract import WorkerContext
@@ -26,6 +26,7 @@ SHADOW_ROUTE: Final = "(shadow)"
 """The route of copies: they are counted apart, and not copied again."""
 MOST_KEPT: Final = 1024 * 1024
 """Bytes of an answer that are kept; what is longer is compared by its beginning and its length."""
+PAUSE_S: Final = 0.02
 _MOST_WHOLE: Final = MOST_BODY + 32 * 1024
 
 
@@ -37,12 +38,15 @@ class Ledger:
         assert crossing is not None, "there is a row in it"
         self._pool = context.pool
         self._row = row
+        self._pauses_until = 0.0
+        """The shadow worker had no room: until then no further copy is tried."""
         self._queue: ShadowQueue | None = None
         self._plan: ShadowPlan | None = None
         if crossing.shadow is not None:
             self._queue = crossing.shadow.queue
             plan = ShadowPlan(crossing.shadow.rules, own=context.pool)
             self._plan = plan if plan else None
+            self._names = {rule.pattern: rule.name for rule in crossing.shadow.rules}
 
     @classmethod
     def of(cls, context: WorkerContext) -> Self | None:
@@ -79,10 +83,15 @@ class Ledger:
         rule = plan.rule_for(request)
         if rule is None:
             return None
+        if self._pauses_until:
+            if monotonic() < self._pauses_until:
+                self._row.cell(self._pool, route).dropped()
+                return None
+            self._pauses_until = 0.0
         if body is None or len(body) > MOST_BODY:
             self._row.cell(self._pool, route).unfit()
             return None
-        return Recording(rule, request, peer, body)
+        return Recording(self._names[rule.pattern], rule.pool, request, peer, body)
 
     def end_copy(self, recording: Recording, route: str, response: Response, *, is_whole: bool) -> None:
         """The answer is out: give the copy away. `is_whole`: nothing of it is missing, as when a client has gone."""
@@ -94,15 +103,18 @@ class Ledger:
             cell.copied()
         else:
             cell.dropped()
+            self._pauses_until = monotonic() + PAUSE_S
 
 
 class Recording:
     """The bytes of one answer, as they leave."""
 
-    __slots__ = ("_body", "_parts", "_peer", "_request", "_rule", "_size", "_started", "send_on")
+    __slots__ = ("_body", "_parts", "_peer", "_pool", "_request", "_rule", "_size", "_started", "send_on")
 
-    def __init__(self, rule: ShadowRule, request: Request, peer: Peer, body: bytes) -> None:
+    def __init__(self, rule: str, pool: str, request: Request, peer: Peer, body: bytes) -> None:
+        """`rule` is the name of the one that wants the copy, `pool` where it goes."""
         self._rule = rule
+        self._pool = pool
         self._request = request
         self._peer = peer
         self._body = body
@@ -152,8 +164,8 @@ class Recording:
             reply = b"HTTP/1.1 %d -\r\n%b\r\n%b" % (reader.status, fields, reader.body)
         message = encode(
             Copy(
-                pattern=self._rule.name,
-                pool=self._rule.pool,
+                pattern=self._rule,
+                pool=self._pool,
                 head=request.head,
                 body=self._body,
                 method=request.method,
