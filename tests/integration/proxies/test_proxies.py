@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -245,6 +246,19 @@ def test_silent_and_slow_proxies_stop_nobody_and_are_closed(start: Start) -> Non
                 assert facts(client)["client"] == "203.0.113.7"
         assert silent.is_closed
         assert slow.is_closed
+
+
+def test_a_proxy_header_byte_by_byte_ends_at_the_same_deadline(start: Start) -> None:
+    server = start("--proxy-protocol", "--tls-handshake-timeout", "0.5")
+    with connected(server) as client:
+        for at in range(len(V1) - 1):
+            try:
+                client.send(V1[at : at + 1])
+            except (BrokenPipeError, ConnectionResetError):
+                return
+            if select.select([client.socket], [], [], 0.1)[0]:
+                return
+        raise AssertionError("the header was taken byte by byte, in four seconds")
 
 
 def test_tls_may_follow_the_proxy_header(start: Start, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import select
 import shutil
 import signal
 import socket
@@ -135,6 +136,19 @@ def test_unfinished_handshakes_stop_nobody_and_end_at_their_deadline(secure: Sec
     finally:
         for sock in slow:
             sock.close()
+
+
+def test_a_handshake_byte_by_byte_ends_at_the_same_deadline(secure: SecureServer) -> None:
+    hello = _client_hello()
+    with socket.create_connection(("127.0.0.1", secure.server.port), WAIT_S) as sock:
+        for at in range(len(hello) - 1):
+            try:
+                sock.sendall(hello[at : at + 1])
+            except (BrokenPipeError, ConnectionResetError):
+                return
+            if select.select([sock], [], [], 0.05)[0]:
+                return
+        raise AssertionError(f"{len(hello)} bytes were taken one by one, in {len(hello) * 0.05:.0f} s")
 
 
 def test_plain_http_is_told_in_plain_http_and_said_once(start_secure: StartSecure) -> None:
