@@ -34,6 +34,10 @@ STEADY_S = 10.0
 STEADY_BEFORE_KILL_S = 1.0
 """The same for one that a signal from outside ended: whoever sends them, it was no fault of the worker's."""
 
+KILLS_COUNTED = 2
+"""So many of those make a row, at most: whoever kills workers goes on whether we wait or not, and a pool that waits
+longer and longer serves nobody meanwhile."""
+
 FIRST_DEATHS = 3
 """So many deaths in a row without anything ever ready, none of them with a reason given, are a failure to boot."""
 
@@ -70,21 +74,23 @@ class Backoff:
 
 
 def after_death(
-    backoff: Backoff, *, ready_s: float | None, now: float, seed: float = 0.0, steady_s: float = STEADY_S
+    backoff: Backoff, *, ready_s: float | None, now: float, seed: float = 0.0, is_killed: bool = False
 ) -> Backoff:
     """The back-off after a child died that nobody had told to go.
 
-    `ready_s` is how long it had been ready, None if it never was; `steady_s` what serving well means. The delay doubles
-    from 0.1 s to 30 s while the deaths go on; a worker that served well, and the first death of a row, are replaced
-    at once. A row ends when no death has come for twice the last delay and STEADY_S more. With a seed each delay is
-    up to a quarter longer.
+    `ready_s` is how long it had been ready, None if it never was; `is_killed`: by a signal from outside. The delay
+    doubles from 0.1 s to 30 s while the deaths go on, but not for one that was ready and was killed; a worker that
+    served well, and the first death of a row, are replaced at once. A row ends when no death has come for twice the
+    last delay and STEADY_S more. With a seed each delay is up to a quarter longer.
     """
-    if ready_s is not None and ready_s >= steady_s:
+    if ready_s is not None and ready_s >= (STEADY_BEFORE_KILL_S if is_killed else STEADY_S):
         return Backoff(0, now)
     last_delay = delay_after(backoff.deaths)
     if backoff.deaths and now > backoff.until + last_delay + STEADY_S:
         backoff = Backoff()
     deaths = backoff.deaths + 1
+    if is_killed and ready_s is not None:
+        deaths = min(deaths, KILLS_COUNTED)
     jitter = _JITTER * ((seed + deaths * _GOLDEN) % 1.0) if seed else 0.0
     return Backoff(deaths, now + delay_after(deaths) * (1.0 + jitter))
 

@@ -377,9 +377,8 @@ def _roll_back(state: State, reason: str, now: float, actions: Actions) -> State
 def _slow_down(state: State, name: str, cause: str, ready_s: float | None, now: float, actions: Actions) -> State:
     """A worker died that nobody had told to go: hold the next one up, the longer the more deaths of this cause."""
     pool = state.pools[name]
-    steady_s = policy.STEADY_BEFORE_KILL_S if cause in _OUTSIDE else policy.STEADY_S
     before = pool.rows.get(cause, policy.Backoff())
-    row = policy.after_death(before, ready_s=ready_s, now=now, seed=state.seed, steady_s=steady_s)
+    row = policy.after_death(before, ready_s=ready_s, now=now, seed=state.seed, is_killed=cause in _OUTSIDE)
     longest = row if row.until >= pool.backoff.until else pool.backoff
     deaths = (*(at for at in pool.deaths if now - at < pool.plan.period_s), now)[-_DEATHS_KEPT:]
     pool = replace(pool, rows={**pool.rows, cause: row}, backoff=longest, deaths=deaths)

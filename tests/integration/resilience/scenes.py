@@ -157,7 +157,7 @@ def _examine(fates: Fates, killed: dict[int, float], log: str) -> Autopsy:
         elif killed.get(failure.served_by, failure.at) < failure.sent_at:
             autopsy.stale.append(failure)
         elif failure.fate in ("reset", "closed") and (pid := _died_with(failure, killed, room)):
-            room[pid] -= 1
+            room[pid] = room.get(pid, 1) - 1
             autopsy.unread.append(failure)
         else:
             autopsy.unexplained.append(failure)
@@ -171,6 +171,6 @@ def _died_with(failure: Failure, killed: dict[int, float], room: dict[int, int])
     """
     for pid, at in killed.items():
         is_its = failure.served_by in (0, pid)
-        if is_its and at - 0.1 <= failure.at <= at + _UNREAD_S and room.get(pid, 0) > 0:
+        if is_its and at - 0.1 <= failure.at <= at + _UNREAD_S and room.get(pid, 1) > 0:
             return pid
     return 0
