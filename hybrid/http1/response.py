@@ -214,13 +214,13 @@ class Response:
 
     __slots__ = (
         "_chunked",
-        "_headers",
         "_prefixes",
         "_remaining",
         "_status",
         "bytes_sent",
         "has_body",
         "head_sent",
+        "headers",
         "is_complete",
         "keep_alive",
         "request",
@@ -231,7 +231,8 @@ class Response:
         self.request = request
         self._prefixes = prefixes
         self._status: int | str = 0
-        self._headers: Iterable[Header] = ()
+        self.headers: Iterable[Header] = ()
+        """As the application chose them last."""
         self._chunked = False
         self._remaining = -1
         self.status = 0
@@ -256,7 +257,7 @@ class Response:
             raise ResponseError(f"status {code} is interim, and a response must end with a final one (200 or above)")
         self._status = status
         self.status = code
-        self._headers = headers
+        self.headers = headers
 
     @property
     def is_self_delimiting(self) -> bool:
@@ -376,7 +377,7 @@ class Response:
         lines = [self._prefixes.rendered.get(status) or self._prefixes.of(status)]
         length = -1
         get = _LINES.get
-        for header in self._headers:
+        for header in self.headers:
             try:
                 line = get(header)
             except TypeError:  # a list, which ASGI allows, has no hash

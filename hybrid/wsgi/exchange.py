@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 from hybrid.errors import DeadlineExceeded
 from hybrid.http.request import Request
@@ -52,8 +52,6 @@ class Exchange(Response):
     """Set for a body that is still coming: then the connection is not kept if the application leaves it unread."""
     rest: FilePart | None = None
     """After `open()`: the content to send by sendfile behind the bytes that it returned."""
-    headers: list[tuple[str, str]] | None = None
-    """As the application chose them last."""
     closer: Callable[[], object] | None = None
     """What `close()` will call of the application."""
     _next: Callable[[], bytes] | None = None
@@ -155,7 +153,6 @@ class Exchange(Response):
             if not isinstance(name, str) or not isinstance(value, str):
                 raise ResponseError(f"start_response(): header {name!r}: {value!r}; expected two str")
         self.start(status, headers)
-        self.headers = headers
         return self.write
 
     def write(self, data: bytes) -> None:
@@ -174,7 +171,7 @@ class Exchange(Response):
         """The headers with lower-case names, as the access log reads them."""
         return [
             (name.lower().encode("latin-1", "replace"), value.encode("latin-1", "replace"))
-            for name, value in self.headers or ()
+            for name, value in cast("Iterable[tuple[str, str]]", self.headers)  # start_response() takes no others
         ]
 
     def _open_file(self, part: FilePart) -> bytes:

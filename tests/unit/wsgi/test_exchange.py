@@ -469,3 +469,10 @@ def test_wsgiref_finds_nothing_wrong(line: str) -> None:
     played = Played(validator(app), line)
     assert played.error is None
     assert played.status == "200 OK"
+
+
+def test_an_access_log_sees_the_headers_that_were_sent() -> None:
+    assert Played(answering([b"x"], [("X-A", "b")])).exchange.header_bytes() == [(b"x-a", b"b")]
+    failed = Played(answering([b"x"], [("X-A", "b\n")]))
+    assert failed.status == "500 Internal Server Error"
+    assert failed.exchange.header_bytes() == [(b"content-type", b"text/plain; charset=utf-8")]
