@@ -513,8 +513,8 @@ class Settings:
         kinds.choice("auto", "on", "off"),
         "Limits",
         "Call a WSGI application when the body is whole, of which a file without a name has what --body-buffer has not."
-        " So a client that is slow to send holds up nobody. `auto`: except with gevent, where it holds up nobody anyway,"
-        " and where the client waits for 100 Continue, which then the application's reading sends. `off`: the"
+        " So a client that is slow to send holds up nobody. `auto`: except with gevent, where it holds up nobody"
+        " anyway, and where the client waits for 100 Continue, which then the application's reading sends. `off`: the"
         " application reads the body as it comes.",
         own=True,
     )

@@ -99,7 +99,7 @@ class HttpConnection(asyncio.Protocol):
     def __init__(
         self, service: Service, peer: Peer, refused: ProtocolError | None = None, handed: Handed | None = None
     ) -> None:
-        """`refused`: it was not admitted, and is to be told so. `handed`: it was another worker's; `go_on()` with it."""
+        """`refused`: it was not admitted, to be told so. `handed`: it was another worker's: `go_on()` with it."""
         self.service = service
         self.loop = service.loop
         self.peer = peer
