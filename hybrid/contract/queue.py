@@ -48,6 +48,8 @@ _SINCE: Final = 1
 _RECEIVERS: Final = 8
 """The word of slot 0: the pid of the worker in it, while that one receives."""
 _SLOTS: Final = 1016
+_LEAST_UNREAD: Final = 512
+"""Bytes that the kernel counts for a message, at the very least: what it needs to keep track of one."""
 _UNREAD: Final[int] = getattr(termios, "TIOCOUTQ", 0) if sys.platform == "linux" else 0
 
 
@@ -135,7 +137,7 @@ class Queue:
     def send(self, fd: int, handed: Handed) -> bool:
         """Give a connection away, which is then to be closed here. False, and nothing has happened, if it is full."""
         words = self._words
-        if words[_COUNT] >= self.depth and not self._is_emptied():
+        if words[_COUNT] >= self.depth and not self._is_miscounted():
             return False
         packed = pack(handed)
         if packed is None:
@@ -192,14 +194,15 @@ class Queue:
         self._sender.close()
         self._receiver.close()
 
-    def _is_emptied(self) -> bool:
-        """The count says full: ask the kernel whether that is so, for a receiver may have died before it counted."""
+    def _is_miscounted(self) -> bool:
+        """The count says full: ask the kernel whether that can be, for a receiver may have died before it counted."""
         if not _UNREAD:
             return False
-        unread = fcntl.ioctl(self._sender, _UNREAD, bytes(4))
-        if any(unread):
+        unread = int.from_bytes(fcntl.ioctl(self._sender, _UNREAD, bytes(4)), sys.byteorder)
+        most = unread // _LEAST_UNREAD
+        if most >= self.depth:
             return False
-        self._words[_COUNT] = 0
+        self._words[_COUNT] = most
         return True
 
 

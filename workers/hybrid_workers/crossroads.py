@@ -75,6 +75,7 @@ class Crossroads:
         self._service = service
         self._poller = poller
         self._relieves = relieves
+        self._budget = MOST_AT_ONCE if context.pool_size <= 1 else 1
         self._socket_class: type[socket.socket] = socket.socket
         if context.listeners:  # where the standard library is monkey-patched, these are not
             self._socket_class = getattr(context.listeners[0].socket, "plain", socket.socket)
@@ -150,11 +151,13 @@ class Crossroads:
     def on_event(self, now: float) -> None:
         """There is something in our queue, or a sibling was faster."""
         host = self._host
-        if host.is_full or not host.has_room():
-            self.stop_listening()
-            return
-        received = self.junction.queue.receive(self._socket_class)
-        if received is not None:
+        for _ in range(self._budget):
+            if host.is_full or not host.has_room():
+                self.stop_listening()
+                return
+            received = self.junction.queue.receive(self._socket_class)
+            if received is None:
+                return
             self._take(*received, now)
 
     def _take(self, sock: socket.socket, handed: Handed, now: float) -> None:
