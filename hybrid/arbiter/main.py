@@ -185,7 +185,7 @@ class Arbiter:
             pid=os.getpid(),
             version=hybrid.__version__,
             uptime_s=round(time.monotonic() - self._started, 3),
-            app=", ".join(dict.fromkeys(site.settings.app for site in newest.sites.values())) if newest else "",
+            app=newest.apps if newest else "",
             listeners=[listener.address for listener in newest.listeners.values()] if newest else [],
             routes=[str(route) for route in self.crossings.routes.current],
             fuses=self.migration.blown,

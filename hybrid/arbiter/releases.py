@@ -57,6 +57,11 @@ class Release:
         """One pool, which serves whatever comes."""
         return len(self.sites) == 1 and not self.routes
 
+    @property
+    def apps(self) -> str:
+        """The applications that it serves."""
+        return ", ".join(dict.fromkeys(site.settings.app for site in self.sites.values() if site.accepts))
+
     def plans(self) -> dict[str, Plan]:
         """What it asks of each pool."""
         return {name: plan(site.settings) for name, site in self.sites.items()}

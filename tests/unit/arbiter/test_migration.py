@@ -169,6 +169,12 @@ def test_shadow_findings_are_added_up_by_rule_and_rules_without_any_are_there(se
     assert rules[0]["real"] == {"40": 6}
 
 
+def test_the_worker_that_compares_is_no_application(serve: Callable[..., Server]) -> None:
+    serving = serve(shadow=Opaque(("/api/*=modern",))).crossings.serving
+    assert serving is not None
+    assert serving.apps == "a:a, b:b"
+
+
 def test_the_facts_say_what_each_pool_did_with_each_route(serve: Callable[..., Server]) -> None:
     server = serve()
     server.look(0.0)
