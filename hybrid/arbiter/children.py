@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import os
 import signal
@@ -115,6 +116,10 @@ class Children:
         row = self.scoreboard.row(order.slot)
         arbiter_pid = os.getpid()  # asked here: in the child, getppid() may already name somebody else
         _flush()
+        if not gc.get_freeze_count():
+            # What is ours is shared until somebody writes to it, and a worker's collector writes to each object it sees.
+            gc.collect()
+            gc.freeze()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = fork()
