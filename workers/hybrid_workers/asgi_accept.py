@@ -32,7 +32,7 @@ BUDGET = 8
 """Connections accepted per listener and turn of the loop: between two turns a sibling gets its chance."""
 BACK_OFF_S = 0.1
 """How long no connection is accepted when there is no descriptor or memory for one."""
-YIELD_S = 0.02
+YIELD_S = 0.05
 """How long a worker that holds more connections than a sibling leaves new ones to it."""
 GRACE_S = 0.005
 """What waits right after that was left by the sibling too."""

@@ -18,7 +18,7 @@ _READY: Final = 2
 _SPARE_ROWS: Final = 16
 SILENT_S: Final = 1.0
 """A sibling that has not beaten for so long is not waited for."""
-PROMPT_S: Final = 0.5
+PROMPT_S: Final = 1.0
 """One that was busy with itself for so long is left no connections that merely stay."""
 LOOK_S: Final = 0.1
 """How often all rows are looked through for siblings that are ready."""
