@@ -166,15 +166,16 @@ class AsgiCrossroads:
     def is_done(self) -> bool:
         """The worker has nothing to do and would go: is there nobody in our queue who would be lost?"""
         junction = self.junction
-        if not self._has_left:
-            self._pause()
-            self._has_left = True
-            junction.leave()
-        if junction.is_alone() and not junction.queue.has_receiver():
+        if junction.is_alone():
+            # Before it leaves: in a queue that nobody receives from, others answer 503.
             received = junction.queue.receive()
             if received is not None:
                 self._take(*received, received[1].deadline)
                 return False
+        if not self._has_left:
+            self._pause()
+            self._has_left = True
+            junction.leave()
         return True
 
     def end(self) -> None:

@@ -225,15 +225,16 @@ class Crossroads:
     def is_done(self, *, is_late: bool) -> bool:
         """The worker has no connections left and would go: is there nobody in our queue who would be lost?"""
         junction = self.junction
-        if not self._has_left:
-            self.stop_listening()
-            self._has_left = True
-            junction.leave()
-        if not is_late and junction.is_alone() and not junction.queue.has_receiver():
+        if not is_late and junction.is_alone():
+            # Before it leaves: in a queue that nobody receives from, others answer 503.
             received = junction.queue.receive(self._socket_class)
             if received is not None:
                 self._take(*received, received[1].deadline)
                 return False
+        if not self._has_left:
+            self.stop_listening()
+            self._has_left = True
+            junction.leave()
         for queue in junction.abandoned():
             while (received := queue.receive(self._socket_class)) is not None:
                 with received[0] as sock:

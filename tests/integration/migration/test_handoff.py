@@ -383,7 +383,7 @@ def test_ten_thousand_hand_offs_leave_nothing_behind(site: Site, a: str, b: str)
         for _ in range(20):
             client.hear()
     assert said(client.ask(get("/a/x")))[0] == "a"
-    assert {pid: len(os.listdir(f"/proc/{pid}/fd")) for pid in pids} == before
+    assert all(len(os.listdir(f"/proc/{pid}/fd")) <= before[pid] for pid in pids)
     assert len(others) == 3
 
 
