@@ -278,6 +278,14 @@ class Connection:
         since = self._waits_since
         return self._waited + (now - since if since else 0.0)
 
+    def forget_body(self) -> None:
+        """The application does not get what has come: let it not precede the body of another request."""
+        self.content = []
+        self.content_size = 0
+        spool, self.spool = self.spool, None
+        if spool is not None:
+            spool.close()
+
     def start_body(self) -> None:
         """A request with a body begins: forget what was counted for the last one."""
         self._received = 0

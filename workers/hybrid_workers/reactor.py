@@ -613,6 +613,7 @@ class Reactor:
     def _answer(self, connection: Connection, request: Request, verdict: Verdict) -> None:
         """Answer without the application."""
         service = self._service
+        connection.forget_body()
         response = Response(request, service.prefixes)
         if not (service.keeps_alive and connection.is_read):
             response.keep_alive = False

@@ -107,6 +107,17 @@ def spooled(pid: int, folder: Path) -> int:
     return found
 
 
+def test_a_body_that_the_application_did_not_get_is_not_given_to_the_next_request(start: Start) -> None:
+    """The server itself answers a request with a body: what was kept of it must not precede the next body."""
+    server = start("--ready-path", "/ready")
+    asking = post("/ready", BODY[:500_000]).replace(b"POST", b"GET", 1)
+    with ExitStack() as stack:
+        (client,) = clients(server, stack, 1)
+        assert client.ask(asking).body == b"200 OK: ready\n"
+        for body in (b"small", BODY[500_000:]):
+            assert client.ask(post("/echo", body)).body == body
+
+
 def test_limits_and_framing_hold_while_a_body_is_spooled(start: Start) -> None:
     server = start("--limit-request-body", "300000")
     chunk = b"8000\r\n" + b"c" * 0x8000 + b"\r\n"
