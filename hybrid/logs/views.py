@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from hybrid.logs.atoms import LoggedRequest
 
@@ -65,6 +66,15 @@ def _status_line(status: int) -> str:
     from http import HTTPStatus  # here: the arbiter imports this module, and never sees a response
 
     try:
-        return f"{status} {HTTPStatus(status).phrase}"
+        return f"{status} {_RENAMED.get(status) or HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
+
+
+_RENAMED: Final = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+"""As RFC 9110 calls them, and clients are told. Python before 3.13 has their old names."""
