@@ -110,6 +110,7 @@ class Connection:
         self._request: Request | None = None
         self._received = 0
         self._waited = 0.0
+        self._pace = service.deadlines.body_pace()
         self.host = client[0] if client else "unix"
         service.enter(self)
 
@@ -176,7 +177,7 @@ class Connection:
 
     def _pull(self) -> bytes:
         """More of the body for wsgi.input; b"" at its end. Raises BrokenBody."""
-        receiver, deadlines = self._receiver, self._service.deadlines
+        receiver = self._receiver
         try:
             if self._request is not None and self._request.expects_continue and not self._received:
                 self._socket.sendall(CONTINUE)
@@ -184,7 +185,7 @@ class Connection:
                 data = b""
                 if not receiver.buffer:
                     began = monotonic()
-                    data = self._recv(deadlines.body_patience(self._received, self._waited))
+                    data = self._recv(self._pace.patience(self._received, self._waited))
                     self._waited += monotonic() - began
                     if not data:
                         raise ProtocolError(400, "the body ended early", "RFC 9112 section 8")
@@ -207,6 +208,7 @@ class Connection:
         exchange = Exchange(request, service.prefixes, self._write)
         environ = service.environs.of(request, self._template)
         self._request, self._received, self._waited = request, 0, 0.0
+        self._pace.restart()
         if request.content_length:
             exchange.source = self
             environ["wsgi.input"] = Input(b"", self._pull)
