@@ -96,6 +96,9 @@ class Connection(Protocol):
     async def drain(self) -> None:
         """Wait until the connection is writable or lost."""
 
+    async def send_file(self, head: bytes, fd: int, offset: int, count: int, /) -> bool:
+        """Send a head and, behind it, a part of a file. False, with nothing done: it must be read and written."""
+
     def want_body(self) -> None:
         """The application waits for content: read on, and say 100 Continue if the client waits for that."""
 

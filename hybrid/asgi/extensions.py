@@ -113,13 +113,17 @@ class Extras:
     async def _send_file(self, fd: int, offset: int, count: int, *, more: bool) -> None:
         """A part of a file as content. When it is all of the content, its length is known and said."""
         response, connection = self._response, self._connection
+        head = b""
         is_whole = not (more or response.head_sent or self.has_trailers)
         if is_whole:
             # Complete by the book; that the bytes go out is seen to here.
             head, count = response.file(count)
-            connection.write(head)
         is_last = not (more or self.has_trailers)
         try:
+            if is_whole and count and await connection.send_file(head, fd, offset, count):
+                count = 0
+            elif is_whole:
+                connection.write(head)
             while count > 0:
                 data = await _read(connection.loop, fd, min(count, READ_SIZE), offset)
                 if not data:

@@ -30,6 +30,7 @@ from hybrid.http1.response import Prefixes, Response
 from hybrid.routing import Choice
 from hybrid.websocket import read_opening
 from hybrid_workers.asgi_phase import Phase
+from hybrid_workers.asgi_sendfile import send_file
 from hybrid_workers.asgi_service import Service, frames_of_cycle
 from hybrid_workers.asgi_websocket import WebSocketSession
 from hybrid_workers.deadline import END_S
@@ -77,6 +78,7 @@ class HttpConnection(asyncio.Protocol):
         "body_waited",
         "cycle",
         "eof_at",
+        "file_left",
         "handed",
         "is_writable",
         "label",
@@ -119,6 +121,8 @@ class HttpConnection(asyncio.Protocol):
         self.body_pace = service.deadlines.body_pace()
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
+        self.file_left = 0
+        """Bytes of a file that are to be sent past the transport: see asgi_sendfile."""
         self.handed = handed
         """How it came here from another worker, for this request; set until that is read."""
         self.recorder: Recorder | None = None
@@ -413,6 +417,9 @@ class HttpConnection(asyncio.Protocol):
                 self._drainers = []
             await wait_among(self._drainers, self.loop)
 
+    async def send_file(self, head: bytes, fd: int, offset: int, count: int, /) -> bool:
+        return await send_file(self, head, fd, offset, count)
+
     def want_body(self) -> None:
         if self.wants_continue:
             self.wants_continue = False
@@ -597,7 +604,7 @@ class HttpConnection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Look whether the client has taken too long, and do what is due without any event."""
-        waiting = self.transport.get_write_buffer_size()
+        waiting = self.transport.get_write_buffer_size() + self.file_left
         if not waiting:
             self._reader = None
         elif self._is_read_slowly(now, waiting):

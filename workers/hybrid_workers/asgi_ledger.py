@@ -69,6 +69,9 @@ class Recorder:
     async def drain(self) -> None:
         await self._connection.drain()
 
+    async def send_file(self, head: bytes, fd: int, offset: int, count: int, /) -> bool:
+        return False  # its content is wanted here
+
     def want_body(self) -> None:
         self._connection.want_body()
 

@@ -45,6 +45,9 @@ class Wire:
     def want_body(self) -> None:
         self.events.append("want body")
 
+    async def send_file(self, head: bytes, fd: int, offset: int, count: int) -> bool:
+        return False
+
     def took_body(self) -> None:
         self.events.append("took body")
 

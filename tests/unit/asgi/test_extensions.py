@@ -52,6 +52,9 @@ class Wire:
         self.drains += 1
 
     def want_body(self) -> None: ...
+    async def send_file(self, head: bytes, fd: int, offset: int, count: int) -> bool:
+        return False
+
     def took_body(self) -> None: ...
 
     def complete(self, cycle: object, data: bytes) -> None:
