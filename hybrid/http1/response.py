@@ -266,12 +266,16 @@ class Response:
 
     def content(self, data: bytes, *, more: bool) -> bytes:
         """Content for the wire, behind the head if that is still held. b"" when there is nothing to write."""
-        if not more and not self.head_sent:
-            return self.whole(data)
+        if not self.head_sent:
+            if not more:
+                return self.whole(data)
+        elif self._chunked and data and more and not self.is_complete:
+            self.bytes_sent += len(data)
+            return b"%x\r\n%b\r\n" % (len(data), data)  # one copy
         before, data, after = self.frame(data, more=more)
         if not before and not after:
             return data
-        return before + data + after
+        return b"".join((before, data, after))
 
     def whole(self, data: bytes) -> bytes:
         """Head and content at once, which is most responses: nothing was sent before and nothing follows."""
