@@ -53,6 +53,9 @@ class Host(Protocol):
     def has_room(self) -> bool:
         """A further request would be served soon."""
 
+    def has_spare_room(self) -> bool:
+        """So would that of a further connection, after those whose requests are about to come."""
+
     def is_stuck(self, now: float) -> bool:
         """There is no room, and it is not known that there will be some soon."""
 
@@ -136,7 +139,7 @@ class Crossroads:
     def listen(self) -> None:
         """Take connections, unless that must wait. One that stops takes only what nobody else will."""
         host = self._host
-        if host.is_full or not host.has_room() or self._has_left:
+        if host.is_full or not host.has_spare_room() or self._has_left:
             return
         if host.is_closed and not self.junction.is_alone():
             return
@@ -152,7 +155,7 @@ class Crossroads:
         """There is something in our queue, or a sibling was faster."""
         host = self._host
         for _ in range(self._budget):
-            if host.is_full or not host.has_room():
+            if host.is_full or not host.has_spare_room():
                 self.stop_listening()
                 return
             received = self.junction.queue.receive(self._socket_class)
@@ -202,6 +205,8 @@ class Crossroads:
         junction.is_stopping = host.is_stopping
         if self.is_receiving and host.is_closed and not junction.is_alone():
             self.stop_listening()
+        if self.is_receiving:
+            self.on_event(now)  # who was told of what is in the queue may have died before it took it
         for name, queue, rescue in junction.orphans(now):
             self._clear(name, queue, rescue, now)
 

@@ -299,7 +299,8 @@ class Reactor:
         """A further connection would be served soon, and not behind one whose request is about to come."""
         if self._expected and now > self._expected_until:
             self._expected = 0
-        return self._runner.has_room() and (not self._expected or self.active + self._expected < self._words[_CAPACITY])
+        busy = self.active - len(self.returned) + self._expected
+        return self._runner.has_room() and (not self._expected or busy < self._words[_CAPACITY])
 
     def _accept(self, fd: int, now: float) -> None:
         listener = self._listeners[fd]
@@ -379,6 +380,9 @@ class Reactor:
 
     def has_room(self) -> bool:
         return self._runner.has_room()
+
+    def has_spare_room(self) -> bool:
+        return self._has_room(self._now)
 
     def is_stuck(self, now: float) -> bool:
         return self._runner.is_stuck(now)
@@ -695,6 +699,7 @@ class Reactor:
             self._expire(connection)
         if self._entrance:
             self._entrance.sweep(now)
+        self._look_at_listeners(now)
         if now >= self._close_at:
             self._close_listeners(now)
         if now >= self._cut_streams_at:
@@ -703,6 +708,13 @@ class Reactor:
             self.crossroads.sweep(now)
         if self.is_closed and (not (self.connections or self._entrance) or now >= self._stop_at):
             self._is_over = self.crossroads is None or self.crossroads.is_done(is_late=now >= self._stop_at)
+        self._runner.flush()
+
+    def _look_at_listeners(self, now: float) -> None:
+        """The kernel tells one worker of a connection, and does not tell another if that one dies or stops first."""
+        for fd in self._listeners:
+            if self.is_accepting and self._has_room(now):
+                self._accept(fd, now)
 
     def _close_listeners(self, now: float) -> None:
         """Accept no more. What the kernel has accepted for us already is served, unless a sibling will."""
