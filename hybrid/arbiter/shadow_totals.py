@@ -27,6 +27,7 @@ class _Total:
     real: Counter[str] = field(default_factory=Counter)
     shadow: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    masked: Counter[str] = field(default_factory=Counter)
 
     def add(self, found: Shadowed) -> None:
         self.compared += found.compared
@@ -41,6 +42,8 @@ class _Total:
                 what = OTHER
             known = self.kinds.setdefault(what, {**kind, "what": what, "count": 0})
             known["count"] += kind["count"]
+        for what, count in found.masked.items():
+            self.masked[what if what in self.masked or len(self.masked) < MOST_KINDS else OTHER] += count
 
     def as_json(self) -> dict[str, object]:
         return {
@@ -54,6 +57,7 @@ class _Total:
             "real": dict(self.real),
             "shadow": dict(self.shadow),
             "differences": sorted(self.kinds.values(), key=lambda kind: -kind["count"]),
+            "masked": dict(self.masked.most_common()),
         }
 
 

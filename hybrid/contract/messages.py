@@ -78,6 +78,8 @@ class Shadowed:
     shadow: dict[str, int] = field(default_factory=dict)
     differences: list[dict[str, Any]] = field(default_factory=list)
     """What differed, each with `what`, `count`, and one example: `request`, `real`, `shadow`."""
+    masked: dict[str, int] = field(default_factory=dict)
+    """In how many answers what differed that does not count, since it is random."""
 
 
 Decisive = Ready | BootFailed | Retire | Draining | Started

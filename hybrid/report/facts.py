@@ -70,6 +70,8 @@ class Shadow:
     real: Histogram
     shadow: Histogram
     differences: tuple[Difference, ...]
+    masked: Mapping[str, int] = field(default_factory=dict)
+    """What differed and does not count, with how often."""
 
     @property
     def failures(self) -> int:
@@ -219,6 +221,7 @@ def _shadow(table: Mapping[str, Any]) -> Shadow:
         real=_histogram(table["real"]),
         shadow=_histogram(table["shadow"]),
         differences=tuple(_picked(Difference, difference) for difference in table["differences"]),
+        masked=table.get("masked", {}),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from hybrid.report.facts import Facts, Route, Served, Shadow
 from hybrid.report.plots import latency_plot, timeline
 from hybrid.report.style import CSS
+from hybrid.report.text import masked_text
 from hybrid.report.verdict import Verdict, gain, has_more_errors, ms, percent, verdicts
 
 _TONE: Final[Mapping[str, str]] = {"moved": "good", "ready": "good", "not yet": "bad", "no traffic": "wait"}
@@ -137,6 +138,8 @@ def _shadow(shadow: Shadow, established: str, colours: Mapping[str, str]) -> str
             f"<th>{escape(shadow.pool)}</th><th>First seen with</th></tr>{rows}</table></div>"
             + (f'<p class="soft">and {more} more kinds of difference</p>' if more > 0 else "")
         )
+    if shadow.masked:
+        parts.append(f'<p class="soft">Not counted, for it is random: {escape(masked_text(shadow))}</p>')
     real = ("real answers", colours.get(established, "c0"), shadow.real)
     copies = (f"{shadow.pool} in shadow", colours.get(shadow.pool, "c1"), shadow.shadow)
     return "".join(parts) + latency_plot([real, copies])

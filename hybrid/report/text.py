@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from hybrid.report.facts import Facts, Route
+from hybrid.report.facts import Facts, Route, Shadow
 from hybrid.report.verdict import gain, ms, percent, verdicts
 
 _MOST_DIFFERENCES = 5
+_MOST_MASKED = 10
 
 
 def text(facts: Facts) -> str:
@@ -56,6 +57,8 @@ def _route(route: Route, facts: Facts) -> str:
             )
         if len(shadow.differences) > _MOST_DIFFERENCES:
             lines.append(f"    and {len(shadow.differences) - _MOST_DIFFERENCES} more kinds")
+        if shadow.masked:
+            lines.append(f"    not counted, for it is random: {masked_text(shadow)}")
     dropped = sum(one.dropped for one in route.served)
     if dropped:
         lines.append(f"  {dropped} copies were dropped: the shadow worker had no room for them")
@@ -64,6 +67,13 @@ def _route(route: Route, facts: Facts) -> str:
         if verdict.next_step:
             lines.append(f"    next: {verdict.next_step}")
     return "\n".join(lines)
+
+
+def masked_text(shadow: Shadow) -> str:
+    """What was masked, the most frequent first."""
+    shown = [f"{what} ({count} x)" for what, count in list(shadow.masked.items())[:_MOST_MASKED]]
+    more = len(shadow.masked) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def _time(at: float) -> str:

@@ -7,7 +7,8 @@ counts it. Work and memory are bounded: bodies over a limit are compared by thei
 after a few differences it stops.
 
 Fields that differ between any two responses (Date), that a worker makes and not the application (Connection), or that
-follow from the body, which is compared itself, are left out, as are those the caller names.
+follow from the body, which is compared itself, are left out, as are those the caller names. What is random in each
+response is masked: see `hybrid.routing.masks`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from hybrid.routing import masks
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -75,11 +78,20 @@ class Difference:
         return f"{self.what}: {self.real} | {self.shadow}"
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`masked` names what was not the same and does not count, since it is random in each response."""
+
+    differences: tuple[Difference, ...]
+    masked: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class _Found:
     """Differences, up to a number."""
 
     items: list[Difference] = field(default_factory=list)
+    masked: list[str] = field(default_factory=list)
 
     @property
     def is_full(self) -> bool:
@@ -90,15 +102,29 @@ class _Found:
             self.items.append(Difference(what, _shown(real), _shown(shadow)))
 
 
-def compare(real: Answer, shadow: Answer, ignored: Collection[bytes] = ()) -> tuple[Difference, ...]:
-    """The differences, none if the answers agree. `ignored` are names of fields, or `cookie:NAME`, lower-case."""
-    found = _Found()
+def compare(
+    real: Answer, shadow: Answer, ignored: Collection[bytes] = (), patterns: Sequence[re.Pattern[bytes]] = ()
+) -> Comparison:
+    """No differences if the answers agree. `ignored` are names of fields, or `cookie:NAME`, lower-case; what matches
+    `patterns` is left out of the bodies."""
+    found, content = _Found(), _Found()
     if real.status != shadow.status:
         found.add("status", real.status, shadow.status)
-    _compare_headers(real.headers, shadow.headers, IGNORED.union(ignored), found)
     if real.status // 100 == shadow.status // 100:  # an error page differs anyhow, and its status says it
-        _compare_bodies(real, shadow, found)
-    return tuple(found.items)
+        _compare_bodies(_decoded(real), _decoded(shadow), patterns, content)
+    if content.masked and not content.items and all(_has_tag(one.headers) for one in (real, shadow)):
+        ignored = {*ignored, b"etag"}  # it is made of the body
+        content.masked.append("header etag")
+    _compare_headers(real.headers, shadow.headers, IGNORED.union(ignored), found)
+    found.masked += content.masked
+    for item in content.items:
+        if not found.is_full:
+            found.items.append(item)
+    return Comparison(tuple(found.items), tuple(dict.fromkeys(found.masked)))
+
+
+def _has_tag(headers: Fields) -> bool:
+    return any(name == b"etag" for name, _ in headers)
 
 
 # -- header fields ---------------------------------------------------------------------------------
@@ -111,7 +137,11 @@ def _compare_headers(real: Fields, shadow: Fields, ignored: Collection[bytes], f
         if name == b"set-cookie":
             _compare_cookies(one or [], other or [], ignored, found)
         elif one != other:
-            found.add(f"header {name.decode('latin-1')}", _field(one), _field(other))
+            what = f"header {name.decode('latin-1')}"
+            if one and other and [masks.policy(name, v) for v in one] == [masks.policy(name, v) for v in other]:
+                found.masked.append(f"{what} nonce")
+            else:
+                found.add(what, _field(one), _field(other))
 
 
 def _by_name(fields: Fields, ignored: Collection[bytes]) -> dict[bytes, list[bytes]]:
@@ -138,8 +168,19 @@ def _compare_cookies(real: list[bytes], shadow: list[bytes], ignored: Collection
     """By the cookie's name, as each has its own field and their order means nothing."""
     ours, theirs = _cookies(real), _cookies(shadow)
     for name in dict.fromkeys([*ours, *theirs]):
-        if b"cookie:" + name.lower() not in ignored and ours.get(name) != theirs.get(name):
-            found.add(f"cookie {name.decode('latin-1')}", _cookie(ours.get(name)), _cookie(theirs.get(name)))
+        one, other = ours.get(name), theirs.get(name)
+        if one == other or b"cookie:" + name.lower() in ignored:
+            continue
+        what = f"cookie {name.decode('latin-1')}"
+        if masks.is_cookie(name) and one and other and one[1] == other[1] and _is_set(one) == _is_set(other):
+            found.masked.append(what)
+        else:
+            found.add(what, _cookie(one), _cookie(other))
+
+
+def _is_set(cookie: tuple[bytes, frozenset[bytes]]) -> bool:
+    """It has a value; one that is taken back has none."""
+    return bool(cookie[0].strip(b'"'))
 
 
 def _cookies(values: Iterable[bytes]) -> dict[bytes, tuple[bytes, frozenset[bytes]]]:
@@ -159,30 +200,62 @@ def _cookie(cookie: tuple[bytes, frozenset[bytes]] | None) -> str:
 # -- bodies ----------------------------------------------------------------------------------------
 
 
-def _compare_bodies(real: Answer, shadow: Answer, found: _Found) -> None:
+def _compare_bodies(real: Answer, shadow: Answer, patterns: Sequence[re.Pattern[bytes]], found: _Found) -> None:
+    if real.body == shadow.body and real.is_whole and shadow.is_whole:
+        return
+    kind = _kind(real.headers)
+    if kind != _kind(shadow.headers):
+        kind = "bytes"
+    if max(len(real.body), len(shadow.body)) > MOST_BODY:
+        kind, patterns = "bytes", ()
+    ours, theirs = (masks.Masked(one.body, is_html=kind == "html", patterns=patterns) for one in (real, shadow))
+    masked = ours.differing(theirs)
+    before = len(found.items)
     if not (real.is_whole and shadow.is_whole):
+        _compare_cut(replace(real, body=ours.body), replace(shadow, body=theirs.body), found, is_masked=bool(masked))
+    elif kind == "json" and _compare_json(ours.body, theirs.body, found):
+        pass
+    elif kind == "html":
+        one, other = _html(ours.body), _html(theirs.body)
+        if one != other:
+            found.add("body", *_around(one, other))
+    elif ours.body != theirs.body:
+        found.add("body", *_around(ours.body, theirs.body))
+    if len(found.items) == before:
+        found.masked += masked
+
+
+def _compare_cut(real: Answer, shadow: Answer, found: _Found, *, is_masked: bool) -> None:
+    """Of bodies that are there in part: the beginning, and what is known of the rest.
+
+    `is_masked`: their beginnings differ in what is random, so that the digests must, and so may a tag that was cut.
+    """
+    if is_masked:
+        length = min(_end_of_tags(one.body) for one in (real, shadow))
+    else:
         length = min(len(real.body), len(shadow.body))
-        if real.body[:length] != shadow.body[:length]:
-            found.add("body", *_around(real.body, shadow.body))
-        elif -1 not in (real.length, shadow.length) and real.length != shadow.length:
-            found.add("body", f"{real.length} bytes", f"{shadow.length} bytes")
-        elif real.digest and shadow.digest and real.digest != shadow.digest:
-            found.add(
-                "body", *(f"other content after byte {length}, SHA-256 {one.digest.hex()}" for one in (real, shadow))
-            )
-        return
-    if real.body == shadow.body:
-        return
-    if max(len(real.body), len(shadow.body)) <= MOST_BODY:
-        kind = _kind(real.headers)
-        if kind == _kind(shadow.headers) == "json" and _compare_json(real.body, shadow.body, found):
-            return
-        if kind == _kind(shadow.headers) == "html":
-            ours, theirs = _html(real.body), _html(shadow.body)
-            if ours != theirs:
-                found.add("body", *_around(ours, theirs))
-            return
-    found.add("body", *_around(real.body, shadow.body))
+    if real.body[:length] != shadow.body[:length]:
+        found.add("body", *_around(real.body, shadow.body))
+    elif -1 not in (real.length, shadow.length) and real.length != shadow.length:
+        found.add("body", f"{real.length} bytes", f"{shadow.length} bytes")
+    elif real.digest and shadow.digest and real.digest != shadow.digest and not is_masked:
+        found.add("body", *(f"other content after byte {length}, SHA-256 {one.digest.hex()}" for one in (real, shadow)))
+
+
+def _end_of_tags(body: bytes) -> int:
+    opening = body.rfind(b"<")
+    return opening if opening > body.rfind(b">") else len(body)
+
+
+def _decoded(answer: Answer) -> Answer:
+    """With its body as it was before it was compressed, if that can be told."""
+    encoding = next((value.strip().lower() for name, value in answer.headers if name == b"content-encoding"), b"")
+    if not encoding or not answer.is_whole or len(answer.body) > MOST_BODY:
+        return answer
+    body = masks.plain(answer.body, encoding, MOST_BODY)
+    if body is None:
+        return answer
+    return replace(answer, headers=[field for field in answer.headers if field[0] != b"content-encoding"], body=body)
 
 
 def _kind(headers: Fields) -> str:
@@ -222,9 +295,15 @@ def _walk(real: object, shadow: object, place: str, found: _Found, depth: int) -
         for index, (one, other) in enumerate(zip(real, shadow, strict=False)):
             if one is not other:
                 _walk(one, other, f"{place}[{index}]", found, depth + 1)
+    elif type(real) is type(shadow) is str and real and shadow and real != shadow and masks.is_token(_last(place)):
+        found.masked.append(f"body {place[:_SHOWN]}")
     elif type(real) is not type(shadow) or (real != shadow and not _is_nan(real)):
         # 1 and 1.0 are different texts, and clients in other languages take them for different types
         found.add(f"body {place[:_SHOWN]}", json.dumps(real), json.dumps(shadow))
+
+
+def _last(place: str) -> str:
+    return place.rpartition(".")[2]
 
 
 def _is_nan(value: object) -> bool:

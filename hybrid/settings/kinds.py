@@ -218,6 +218,19 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 HEADERS = Kind("NAME:VALUE", "`Name: value`, or a list of them", _headers, is_list=True)
 
 
+def _patterns(value: object) -> tuple[str, ...]:
+    found = _list(value, "")
+    for text in found:
+        try:
+            re.compile(text.encode())
+        except re.error as error:
+            raise ValueError(f"{text[:80]!r} is no regular expression: {error}") from None
+    return found
+
+
+PATTERNS = Kind("REGEX", "a regular expression, or a list of them", _patterns, is_list=True)
+
+
 def _class(value: object) -> str:
     """A class by its name; a class that a Python settings file names as such counts as its name."""
     if isinstance(value, type):

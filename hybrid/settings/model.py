@@ -345,6 +345,13 @@ class Settings:
         "Response fields that may differ in shadow traffic, separated by commas; `cookie:NAME` for one cookie.",
         own=True,
     )
+    shadow_ignore_body: tuple[str, ...] = setting(
+        (),
+        kinds.PATTERNS,
+        "Pools",
+        "Regular expression of what may differ in the bodies of shadow traffic, such as `build=[0-9]+`. Repeatable.",
+        own=True,
+    )
     routes_state: str = setting(
         "",
         kinds.PATH,

@@ -9,6 +9,7 @@ however slow the pool, or this process, or the comparing, nobody waits for it.
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 from math import inf
@@ -51,6 +52,7 @@ class ShadowWorker:
         self._under_way: dict[int, tuple[socket.socket, Exchange]] = {}
         self._findings = Findings()
         self._ignored = frozenset(name.lower().encode() for name in context.settings.shadow_ignore_headers)
+        self._patterns = [re.compile(text.encode()) for text in context.settings.shadow_ignore_body]
         self._timeout = context.settings.timeout or _DEFAULT_TIMEOUT_S
         self._is_taking = False
         self._is_stopped = False
@@ -134,7 +136,7 @@ class ShadowWorker:
             if not queue.send(theirs.fileno(), handed):
                 ours.close()
                 return False
-        self._under_way[ours.fileno()] = (ours, Exchange(copy, self._ignored, now))
+        self._under_way[ours.fileno()] = (ours, Exchange(copy, self._ignored, now, self._patterns))
         self._poll.register(ours.fileno(), select.POLLIN)
         return True
 
@@ -156,7 +158,7 @@ class ShadowWorker:
     def _compare(self, exchange: Exchange) -> None:
         copy = exchange.copy
         taken = monotonic() - exchange.sent_at
-        self._findings.compared(copy.pattern, copy.pool, shown(copy), exchange.differences(), (copy.seconds, taken))
+        self._findings.compared(copy.pattern, copy.pool, shown(copy), exchange.comparison(), (copy.seconds, taken))
         self._context.row.words[Word.REQUESTS] += 1
 
     def _fail(self, fd: int, reason: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from hybrid.contract.shadow import MOST_BODY, Copy
 from hybrid.http1.reply import ReplyError, ReplyReader
-from hybrid.routing.compare import Answer, Difference, compare
+from hybrid.routing.compare import Answer, Comparison, compare
 from hybrid.routing.shadow import MARK
 from hybrid.routing.table import COOKIE
 
@@ -37,12 +38,16 @@ def shown(copy: Copy) -> str:
 class Exchange:
     """The answer to a copy, as it comes."""
 
-    __slots__ = ("_ignored", "_reader", "copy", "sent_at")
+    __slots__ = ("_ignored", "_patterns", "_reader", "copy", "sent_at")
 
-    def __init__(self, copy: Copy, ignored: Collection[bytes], now: float) -> None:
+    def __init__(
+        self, copy: Copy, ignored: Collection[bytes], now: float, patterns: Sequence[re.Pattern[bytes]] = ()
+    ) -> None:
+        """See `compare()`."""
         self.copy = copy
         self.sent_at = now
         self._ignored = ignored
+        self._patterns = patterns
         self._reader = ReplyReader(copy.method, MOST_BODY)
 
     def feed(self, data: bytes) -> bool:
@@ -53,13 +58,13 @@ class Exchange:
             self._reader.end()
         return self._reader.is_complete
 
-    def differences(self) -> tuple[Difference, ...]:
+    def comparison(self) -> Comparison:
         """Of the complete answer to the real one. Raises ReplyError if there is nothing to compare."""
         reader = self._reader
         if reader.status == 503 and _UNAVAILABLE in reader.body[:200]:
             raise ReplyError("503: no worker of the pool was free in time")
         shadow = Answer(reader.status, reader.headers, reader.body, reader.is_whole, reader.length, reader.digest())
-        return compare(_real(self.copy), shadow, ALWAYS_IGNORED.union(self._ignored))
+        return compare(_real(self.copy), shadow, ALWAYS_IGNORED.union(self._ignored), self._patterns)
 
 
 def _real(copy: Copy) -> Answer:

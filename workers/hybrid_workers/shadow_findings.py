@@ -7,12 +7,11 @@ difference one example is kept; kinds are bounded, since a body may differ in as
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, Final
 
 from hybrid.contract.histogram import bucket_of
 from hybrid.contract.messages import Shadowed
-from hybrid.routing.compare import Difference
+from hybrid.routing.compare import Comparison, Difference
 
 MOST_KINDS: Final = 40
 OTHER: Final = "(other differences)"
@@ -30,17 +29,19 @@ class Findings:
         pattern: str,
         pool: str,
         request: str,
-        differences: Sequence[Difference],
+        comparison: Comparison,
         seconds: tuple[float, float],
     ) -> None:
         """Both answers to a request are there; `seconds` are what the real one and the other took."""
         found = self._of(pattern, pool)
         found.compared += 1
-        found.agreed += not differences
+        found.agreed += not comparison.differences
         for counts, taken in zip(found.latencies, seconds, strict=True):
             counts[str(bucket_of(taken))] += 1
-        for difference in differences:
+        for difference in comparison.differences:
             found.add(difference, request)
+        for what in comparison.masked:
+            found.mask(what[:_MOST_TEXT])
 
     def failed(self, pattern: str, pool: str, reason: str) -> None:
         """The pool gave no whole answer."""
@@ -66,6 +67,7 @@ class _Found:
         self.failures: Counter[str] = Counter()
         self.latencies: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
         self._kinds: dict[str, dict[str, Any]] = {}
+        self._masked: Counter[str] = Counter()
 
     def add(self, difference: Difference, request: str) -> None:
         what = difference.what
@@ -82,6 +84,9 @@ class _Found:
             }
         kind["count"] += 1
 
+    def mask(self, what: str) -> None:
+        self._masked[what if what in self._masked or len(self._masked) < MOST_KINDS else OTHER] += 1
+
     def message(self, pattern: str, pool: str) -> Shadowed:
         real, shadow = self.latencies
         return Shadowed(
@@ -94,4 +99,5 @@ class _Found:
             real=dict(real),
             shadow=dict(shadow),
             differences=list(self._kinds.values()),
+            masked=dict(self._masked),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -10,21 +11,31 @@ from typing import Any
 TWIST = os.environ.get("TWIST", "")
 PAGE = b"<html> <body>\n  <p>Hello,   World</p>\n</body></html>"
 TIGHT = b"<html><body><p>Hello, World</p></body></html>"
+FORM = '<form><input type="hidden" name="csrfmiddlewaretoken" value="%s"></form><script nonce="%s"></script>'
 LONG = b"".join(b"%07d\n" % number for number in range(40_000))
+
+_asked = itertools.count()
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
 
 def answer(method: str, path: str, body: bytes, is_shadow: bool) -> Answer:
     headers = [("Content-Type", "application/json"), ("X-App", "1")]
+    if path == "/broken" and next(_asked) % 4 == 0:
+        raise RuntimeError("a fault that both have")
     if path == "/slow":
         time.sleep(0.01)
     if path == "/page":
         return 200, [("Content-Type", "text/html")], PAGE
+    if path == "/form":
+        token, other = os.urandom(8).hex(), os.urandom(8).hex()
+        fields = [("Content-Type", "text/html"), ("Content-Security-Policy", f"script-src 'nonce-{other}'")]
+        cookies = [("Set-Cookie", f"{name}={token}; Path=/") for name in ("csrftoken", "sessionid")]
+        return 200, fields + cookies, (FORM % (token, other)).encode()
     if path == "/long":
         return 200, [("Content-Type", "text/plain")], LONG
     if path == "/cookie":
-        headers.append(("Set-Cookie", "session=1; Path=/; HttpOnly"))
+        headers.append(("Set-Cookie", "basket=1; Path=/; HttpOnly"))
     if path == "/json":
         return 200, headers, b'{"a": 1, "b": [1.5, {"c": null}]}'
     if path == "/marked":
@@ -38,7 +49,7 @@ def twisted(method: str, path: str, body: bytes, is_shadow: bool) -> Answer:
         case "/missing":
             headers = headers[:1]
         case "/cookie":
-            headers[-1] = ("Set-Cookie", "session=2; Path=/; HttpOnly")
+            headers[-1] = ("Set-Cookie", "basket=2; Path=/; HttpOnly")
         case "/moved":
             status, headers = 301, [*headers, ("Location", "/elsewhere")]
         case "/gone":

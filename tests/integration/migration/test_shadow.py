@@ -22,10 +22,10 @@ from tests.integration.server import WAIT_S, Server, clean_environ
 
 HERE = Path(__file__).parent
 APPS = {"sync": "wsgi", "gthread": "wsgi", "gevent": "wsgi", "asgi": "asgi"}
-EQUAL = ["/", "/json", "/page", "/other?q=%20x", "/slow"]
+EQUAL = ["/", "/json", "/page", "/other?q=%20x", "/slow", "/form"]
 SEEDED = {
     "/missing": "header x-app",
-    "/cookie": "cookie session",
+    "/cookie": "cookie basket",
     "/moved": "status",
     "/gone": "status",
     "/float": "body $.body",
@@ -129,12 +129,12 @@ def test_every_seeded_divergence_is_found_and_nothing_else(site: Site, legacy: s
     # One example of each kind; of GET or of HEAD, since several copies are under way at once.
     examples = {kind["what"]: kind["request"].partition(" ")[2] for kind in found["differences"]}
     assert examples.keys() == {*SEEDED.values(), "header location"}
-    assert (examples["header x-app"], examples["cookie session"]) == ("/missing", "/cookie")
+    assert (examples["header x-app"], examples["cookie basket"]) == ("/missing", "/cookie")
     assert (examples["header location"], examples["body"]) == ("/moved", "/long")
     assert examples["status"] in ("/moved", "/gone")
     counted = {kind["what"]: kind["count"] for kind in found["differences"]}
     assert counted["status"] == 4
-    assert counted["cookie session"] == 2
+    assert counted["cookie basket"] == 2
     assert counted["body $.body"] == counted["body"] == 1
     # Of HEAD the bodies are not there to differ.
     assert found["compared"] - found["agreed"] == 2 * len(SEEDED) - 2
@@ -150,6 +150,10 @@ def test_equal_applications_agree_in_everything(site: Site, legacy: str, modern:
     found = site.shadow(2 * len(paths))
     assert found["differences"] == []
     assert found["agreed"] == 2 * len(paths)
+    random = ["cookie csrftoken", "cookie sessionid", "header content-security-policy nonce"]
+    assert found["masked"] == {
+        **dict.fromkeys(random, 2), "input csrfmiddlewaretoken": 1, "nonce": 1,
+    }  # fmt: skip
 
 
 def test_other_methods_are_copied_only_when_asked_for_and_then_with_their_body(site: Site) -> None:
@@ -174,11 +178,22 @@ def test_a_copy_is_marked_and_the_real_request_is_not(site: Site) -> None:
 
 
 def test_fields_that_may_differ_can_be_named(site: Site) -> None:
-    options = ("--shadow-ignore-headers", "X-App,cookie:session")
+    options = ("--shadow-ignore-headers", "X-App,cookie:basket")
     site.start("--route", "/*=legacy", "--shadow", "/*=modern", *options)
     site.ask("/missing")
     site.ask("/cookie")
     assert site.shadow(2)["agreed"] == 2
+
+
+def test_what_may_differ_in_bodies_can_be_named_and_the_report_says_what_was_masked(site: Site) -> None:
+    site.start("--route", "/*=legacy", "--shadow", "/*=modern", "--shadow-ignore-body", r'"body": ("[^"]*"|1\.0)')
+    site.ask("/float")
+    site.ask("/form")
+    assert site.shadow(2)["agreed"] == 2
+    shown = site.command("migration")
+    assert "not counted, for it is random: " in shown
+    assert "cookie sessionid (1 x)" in shown
+    assert 'pattern "body": ' in shown
 
 
 def test_a_part_of_the_requests_can_be_copied(site: Site) -> None:
@@ -290,9 +305,13 @@ def test_the_fuse_trips_when_an_event_loop_is_held_up_and_the_report_names_the_l
 
 def test_errors_that_both_pools_have_do_not_blow_it(site: Site) -> None:
     site.start("--route", "/*=legacy:50,modern:50", "--fuse", "error-rate>2%", "--fuse-window", "5", workers=2)
-    for _ in range(200):
-        site.ask("/")
-    facts = site.until(lambda facts: sum(row["requests"] for row in facts["traffic"]) == 200)
+    for _ in range(400):
+        site.ask("/broken")
+    facts = site.until(lambda facts: sum(row["requests"] for row in facts["traffic"]) == 400)
+    assert min(traffic(facts, pool)["errors"] for pool in ("legacy", "modern")) >= 20, "else nothing is tested"
+    watched = time.monotonic() + 3  # it looks once a second
+    site.until(lambda _: time.monotonic() > watched)
+    facts = site.facts()
     assert facts["fuse"]["blown"] == []
 
 

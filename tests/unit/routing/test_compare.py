@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from hybrid.routing.compare import MOST_BODY, MOST_DIFFERENCES, Answer, compare
+from hybrid.routing.compare import MOST_BODY, MOST_DIFFERENCES, Answer, Difference, compare
 
 JSON = (b"content-type", b"application/json")
 HTML = (b"content-type", b"text/html; charset=utf-8")
@@ -20,7 +20,11 @@ def answer(body: bytes = b"", *headers: tuple[bytes, bytes], status: int = 200) 
 
 
 def names(real: Answer, shadow: Answer, *ignored: bytes) -> list[str]:
-    return [difference.what for difference in compare(real, shadow, ignored)]
+    return [difference.what for difference in compare(real, shadow, ignored).differences]
+
+
+def differences(real: Answer, shadow: Answer) -> tuple[Difference, ...]:
+    return compare(real, shadow).differences
 
 
 BASE = answer(b'{"a": 1.5}', JSON, (b"x-frame-options", b"DENY"), (b"set-cookie", b"sid=1; Path=/; HttpOnly"))
@@ -71,7 +75,7 @@ def test_planted_difference_is_found(shadow: Answer, what: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_no_difference_where_there_is_none(real: Answer, shadow: Answer) -> None:
-    assert compare(real, shadow) == ()
+    assert differences(real, shadow) == ()
 
 
 @pytest.mark.parametrize(
@@ -102,15 +106,15 @@ def test_named_fields_and_cookies_are_ignored() -> None:
 
 
 def test_difference_shows_both_sides_and_where() -> None:
-    (difference,) = compare(answer(b"x" * 1000 + b"one", TEXT), answer(b"x" * 1000 + b"two!", TEXT))
+    (difference,) = differences(answer(b"x" * 1000 + b"one", TEXT), answer(b"x" * 1000 + b"two!", TEXT))
     assert str(difference) == "body: byte 1000 of 1003: b'xxxxxxxxxxone' | byte 1000 of 1004: b'xxxxxxxxxxtwo!'"
-    (difference,) = compare(answer(b"", (b"a", b"1")), answer(b""))
+    (difference,) = differences(answer(b"", (b"a", b"1")), answer(b""))
     assert str(difference) == "header a: 1 | (none)"
 
 
 def test_bodies_that_were_cut_off_are_compared_as_far_as_they_go() -> None:
     cut = Answer(200, [TEXT], b"abc", is_whole=False)
-    assert compare(cut, answer(b"abcdef", TEXT)) == ()
+    assert differences(cut, answer(b"abcdef", TEXT)) == ()
     assert names(cut, answer(b"abXdef", TEXT)) == ["body"]
 
 
@@ -119,10 +123,10 @@ def test_bodies_that_were_cut_off_are_compared_as_far_as_they_go() -> None:
 
 def test_differences_are_cut_off() -> None:
     real, shadow = ({str(number): value for number in range(1000)} for value in (1, 2))
-    found = compare(answer(json.dumps(real).encode(), JSON), answer(json.dumps(shadow).encode(), JSON))
+    found = differences(answer(json.dumps(real).encode(), JSON), answer(json.dumps(shadow).encode(), JSON))
     assert len(found) == MOST_DIFFERENCES
     long = answer(b"", (b"a", b"x" * 10_000)), answer(b"", (b"a", b"y" * 10_000))
-    assert len(str(compare(*long)[0])) < 300
+    assert len(str(differences(*long)[0])) < 300
 
 
 def test_large_bodies_are_compared_by_their_bytes() -> None:
@@ -132,7 +136,7 @@ def test_large_bodies_are_compared_by_their_bytes() -> None:
 
 @pytest.mark.parametrize("nested", [b"[" * 5000 + b"]" * 5000, b'{"a":' * 90 + b"1" + b"}" * 90])
 def test_deep_nesting_ends_in_a_difference_and_not_in_an_error(nested: bytes) -> None:
-    assert len(compare(answer(nested, JSON), answer(nested + b" ", JSON))) <= 1
+    assert len(differences(answer(nested, JSON), answer(nested + b" ", JSON))) <= 1
 
 
 def test_unclosed_verbatim_elements_cost_no_more_than_their_length() -> None:
@@ -166,22 +170,22 @@ def test_shuffled_json_is_equal_and_each_changed_number_is_found() -> None:
         made = {"root": value(4)}
         real = answer(json.dumps(made).encode(), JSON)
         same = json.dumps(shuffled(made), indent=random_.choice([None, 1])).encode()
-        assert compare(real, answer(same, JSON)) == ()
+        assert differences(real, answer(same, JSON)) == ()
         digits = [index for index, byte in enumerate(same) if chr(byte).isdigit() and same[index - 1 : index] == b"."]
         place = random_.choice(digits)
         changed = same[:place] + (b"1" if same[place : place + 1] != b"1" else b"2") + same[place + 1 :]
-        assert len(compare(real, answer(changed, JSON))) == 1
+        assert len(differences(real, answer(changed, JSON))) == 1
 
 
 def test_of_long_bodies_length_and_digest_are_compared() -> None:
     def cut(body: bytes, length: int, digest: bytes) -> Answer:
         return Answer(200, (), body, is_whole=False, length=length, digest=digest)
 
-    assert compare(cut(b"abc", 9, b"1"), cut(b"abc", 9, b"1")) == ()
-    assert compare(cut(b"abc", 9, b""), cut(b"abc", 9, b"1")) == ()
-    (found,) = compare(cut(b"abc", 9, b"1"), cut(b"abc", 8, b"2"))
+    assert differences(cut(b"abc", 9, b"1"), cut(b"abc", 9, b"1")) == ()
+    assert differences(cut(b"abc", 9, b""), cut(b"abc", 9, b"1")) == ()
+    (found,) = differences(cut(b"abc", 9, b"1"), cut(b"abc", 8, b"2"))
     assert (found.what, found.real, found.shadow) == ("body", "9 bytes", "8 bytes")
-    (found,) = compare(cut(b"abc", 9, b"1"), cut(b"abc", 9, b"2"))
+    (found,) = differences(cut(b"abc", 9, b"1"), cut(b"abc", 9, b"2"))
     assert found.real == "other content after byte 3, SHA-256 31"
-    (found,) = compare(cut(b"abc", 9, b"1"), cut(b"axc", 9, b"2"))
+    (found,) = differences(cut(b"abc", 9, b"1"), cut(b"axc", 9, b"2"))
     assert found.real.startswith("byte 1 of 3")

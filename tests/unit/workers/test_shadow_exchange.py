@@ -21,7 +21,7 @@ def copy(reply: bytes = REAL, head: bytes = b"", method: str = "GET", body: byte
 def differences(made: Copy, answer: bytes, *ignored: bytes) -> list[str]:
     exchange = Exchange(made, ignored, 0.0)
     assert exchange.feed(answer)
-    return [difference.what for difference in exchange.differences()]
+    return [difference.what for difference in exchange.comparison().differences]
 
 
 def answer(body: bytes, *fields: bytes, status: bytes = b"200 OK") -> bytes:
@@ -75,7 +75,7 @@ def test_a_pool_that_cannot_take_it_has_not_answered() -> None:
     exchange = Exchange(copy(), (), 0.0)
     assert exchange.feed(answer(b"no worker of pool modern can take this request now", status=b"503 Unavailable"))
     with pytest.raises(ReplyError, match="no worker"):
-        exchange.differences()
+        exchange.comparison()
 
 
 def test_an_answer_that_ends_early_is_none() -> None:
