@@ -86,7 +86,9 @@ class GThreadWorker:
         """Nothing is held back."""
 
     def has_room(self) -> bool:
-        return self._reactor.active < self._threads
+        # A client that has its answer may send the next request before the reactor has looked at what threads returned.
+        reactor = self._reactor
+        return reactor.active - len(reactor.returned) < self._threads
 
     def is_stuck(self, now: float) -> bool:
         return self._pool.is_at_calls_since(now - LOOK_S)
