@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from hybrid.http.field_block import FieldBlock
 
 NO_BODY: Final = 0
 CHUNKED: Final = -1
@@ -16,6 +19,7 @@ class Request:
 
     __slots__ = (
         "arrived",
+        "block",
         "client",
         "content_length",
         "expects_continue",
@@ -62,6 +66,8 @@ class Request:
     """Some field speaks for a proxy (X-Forwarded-*, Forwarded)."""
     underscored: list[tuple[bytes, bytes]] | None
     """Fields whose name has an underscore: kept apart from `headers`, see hybrid.http.fieldmap."""
+    block: FieldBlock | None
+    """What is known of the field lines, when the very same have come before: see FieldBlock."""
     head: bytes
     """The exact bytes of the head, empty line included: what a hand-off passes on."""
     client: tuple[str, int] | None

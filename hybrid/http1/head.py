@@ -15,6 +15,7 @@ from typing import Final, Protocol, cast
 
 from hybrid.errors import ProtocolError
 from hybrid.http.authority import is_authority
+from hybrid.http.field_block import FieldBlocks
 from hybrid.http.limits import Limits
 from hybrid.http.names import KNOWN, Field, learn
 from hybrid.http.request import CHUNKED, Request
@@ -60,6 +61,7 @@ class HeadParser:
 
     __slots__ = (
         "_append",
+        "_blocks",
         "_connection",
         "_expect",
         "_fields",
@@ -67,6 +69,7 @@ class HeadParser:
         "_has_two_hosts",
         "_host",
         "_is_special",
+        "_known",
         "_length",
         "_limits",
         "_longest_field",
@@ -83,6 +86,8 @@ class HeadParser:
     def __init__(self, fields: FieldParser, limits: Limits) -> None:
         self._fields = fields
         self._limits = limits
+        self._blocks = FieldBlocks()
+        self._known = self._blocks.known
         self._longest_line = limits.request_line
         self._longest_head = limits.head
         self._longest_field = limits.field_size
@@ -118,7 +123,31 @@ class HeadParser:
                 return self.parse(head[2:])  # one empty line in front is let through: Receiver admits no more
             if len(head) > self._longest_head:
                 raise too_long_head(self._limits)
-            return self._parse(head, eol)
+            request = Request()
+            request.head = head
+            known = _LINES.get(head[:eol])
+            if known is None:
+                self._request_line(head[:eol], request)
+            else:
+                request.method, request.target, request.path, request.query, request.version = known
+                request.host = None
+            request.content_length = 0
+            request.expects_continue = False
+            request.upgrade = b""
+            request.underscored = None
+            request.request_id = b""
+            lines = head[eol:]
+            block = self._known.get(lines)
+            if block is not None and request.version and request.host is None:
+                request.block = block
+                request.headers = block.headers.copy()
+                request.host = block.host
+                request.forwarded = block.forwarded
+                request.keep_alive = True
+            else:
+                request.block = None
+                self._field_lines(lines, request)
+            return request
         except ProtocolError as error:
             self._reset()
             self._fields.spent()
@@ -126,49 +155,40 @@ class HeadParser:
                 _check_limits(head, self._limits)
             raise
 
-    def _parse(self, head: bytes, eol: int) -> Request:
-        request = Request()
-        request.head = head
-        line = head[:eol]
-        known = _LINES.get(line)
-        if known is None:
-            self._request_line(line, request)
-        else:
-            request.method, request.target, request.path, request.query, request.version = known
-            self._version = request.version
-            request.host = None
-
+    def _field_lines(self, lines: bytes, request: Request) -> None:
+        """What the field lines say, from the CRLF in front of them to the end of the head."""
+        version = self._version = request.version
         headers: list[tuple[bytes, bytes]] = []
         request.headers = headers
-        request.content_length = 0
-        request.keep_alive = request.version == 1
-        request.expects_continue = False
-        request.upgrade = b""
+        request.keep_alive = version == 1
         request.forwarded = False
-        request.underscored = None
-        request.request_id = b""
         self._append = headers.append
         self._host = None
-        # Fills headers, and through on_header() everything above.
-        self._fields.parse(head[eol:], self)
+        # Fills headers, and through on_header() everything that a field may mean.
+        self._fields.parse(lines, self)
 
         if len(headers) > self._most_fields:
             raise too_many_fields(self._limits)
         host = cast("bytes | None", self._host)  # on_header() has set it; mypy still sees the None above
         if host is None:
-            if request.version:
+            if version:
                 raise ProtocolError(400, "no Host header field", "RFC 9112 section 3.2")
         elif host not in _HOSTS:
             _check_host(host)
+        if self._forwarded:
+            self._forwarded = False
+            request.forwarded = True
+        is_new = version == 1 and request.host is None and not self._is_special
         if request.host is None:
             request.host = host
         else:
             _replace_host(headers, request.host)
         if self._is_special:
             self._semantics(request)
-        if len(head) - eol > self._longest_field:
+        if len(lines) > self._longest_field:
             _check_sizes(request, self._limits)
-        return request
+        if is_new:
+            self._blocks.saw(lines, request)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field line, from the back end."""
@@ -184,6 +204,8 @@ class HeadParser:
                 self._host = value
             elif meaning == 4 and value in _PERSISTENT and self._version:  # Field.CONNECTION
                 pass  # says nothing new in HTTP/1.1, and every browser says it
+            elif meaning == 7:  # Field.FORWARDED
+                self._forwarded = True
             elif self._special(meaning, lower, value):
                 return
         self._append((lower, value))
@@ -203,8 +225,6 @@ class HeadParser:
                 self._expect = value if self._expect is None else self._expect + b"," + value
             case Field.UPGRADE:
                 self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
-            case Field.FORWARDED:
-                self._forwarded = True
             case Field.REQUEST_ID:
                 self._request_id = value
             case Field.UNDERSCORE:
@@ -275,9 +295,6 @@ class HeadParser:
         self._is_special = False
         if self._has_two_hosts:
             raise ProtocolError(400, "more than one Host header field", "RFC 9112 section 3.2")
-        if self._forwarded:
-            self._forwarded = False
-            request.forwarded = True
         if self._request_id:
             request.request_id = self._request_id
             self._request_id = b""

@@ -29,6 +29,8 @@ _KEYS: dict[bytes, str] = {
 """Field name, lower-case -> its key; "" for one that must not get in."""
 _MOST = 1024
 _LONGEST = 64
+_LATER = ("REQUEST_METHOD", "RAW_URI", "PATH_INFO", "REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT")
+"""Every environ has these, and its own."""
 
 
 def _learn(name: bytes) -> str:
@@ -73,6 +75,13 @@ class Environs:
             "SERVER_SOFTWARE": f"hybrid/{__version__}",
             "SCRIPT_NAME": self._root,
         }
+        for key in _LATER:
+            self._base[key] = ""
+        # With 22 a dictionary grows, which fills it anew. Let that happen here: a copy has the same room.
+        extra = [f"{index}" for index in range(22 - len(self._base))]
+        self._base.update(dict.fromkeys(extra))
+        for key in extra:
+            del self._base[key]
 
     def template(self, peer: Peer) -> Environ:
         """What every request on one connection has in common."""
@@ -107,17 +116,15 @@ class Environs:
         if not self._is_plain and (path.startswith(self._under) or path == self._prefix):
             text = text[len(self._root) :]
         environ["PATH_INFO"] = text
-        keys = _KEYS
-        for name, value in request.headers:
-            try:
-                key = keys[name]
-            except KeyError:
-                key = _learn(name)
-            if key in environ:
-                separator = "; " if key == "HTTP_COOKIE" else ","
-                environ[key] = f"{environ[key]}{separator}{str(value, 'latin-1')}"
-            elif key:
-                environ[key] = str(value, "latin-1")
+        block = request.block
+        if block is None:
+            _add_fields(environ, request)
+        else:
+            fields = block.environ
+            if fields is None:
+                fields = block.environ = {}
+                _add_fields(fields, request)
+            environ.update(fields)
         if (
             request.forwarded
             or request.client is None
@@ -143,6 +150,21 @@ class Environs:
                 path = path[len(prefix) :]
             environ["SCRIPT_NAME"] = root
             environ["PATH_INFO"] = str(path, "latin-1")
+
+
+def _add_fields(environ: Environ, request: Request) -> None:
+    """The header fields; several of one name become one."""
+    keys = _KEYS
+    for name, value in request.headers:
+        try:
+            key = keys[name]
+        except KeyError:
+            key = _learn(name)
+        if key in environ:
+            separator = "; " if key == "HTTP_COOKIE" else ","
+            environ[key] = f"{environ[key]}{separator}{str(value, 'latin-1')}"
+        elif key:
+            environ[key] = str(value, "latin-1")
 
 
 def _set_client(environ: Environ, client: tuple[str, int] | None) -> None:

@@ -65,10 +65,11 @@ class Connection:
             self._request = None
 
 
-def play(pieces: Iterable[bytes], fields: FieldParser, limits: Limits | None = None) -> Outcome:
-    """One connection, and what came of it."""
+def play(pieces: Iterable[bytes], fields: FieldParser | HeadParser, limits: Limits | None = None) -> Outcome:
+    """One connection, and what came of it. A HeadParser is one that other connections have been read with."""
     limits = limits or Limits()
-    connection = Connection(HeadParser(fields, limits), limits)
+    parser = fields if isinstance(fields, HeadParser) else HeadParser(fields, limits)
+    connection = Connection(parser, limits)
     for piece in pieces:
         connection.feed(piece)
     return connection.outcome

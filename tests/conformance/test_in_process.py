@@ -7,8 +7,10 @@ import random
 
 import pytest
 
+from hybrid.http.limits import Limits
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
+from hybrid.http1.head import HeadParser
 from tests.conformance.casefile import Case, load
 from tests.conformance.playing import differences, play
 
@@ -59,3 +61,11 @@ def test_case(case: Case, fields: str) -> None:
             assert not differences(expected, request), how
         assert outcome.end == (case.status or case.then), how
         assert len(outcome.seen) - len(seen) == is_open, how
+
+
+@pytest.mark.parametrize("fields", FIELDS)
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_a_case_that_comes_again_is_judged_as_it_was(case: Case, fields: str) -> None:
+    parser = HeadParser(FIELDS[fields](), Limits())
+    first, *again = (play([case.data], parser) for _ in range(4))
+    assert again == [first] * 3
