@@ -18,6 +18,7 @@ import errno
 import fcntl
 import mmap
 import os
+import resource
 import socket
 import struct
 import sys
@@ -92,11 +93,15 @@ class Handed:
 class Queue:
     """Both ends. `send()` and `receive()` never wait."""
 
-    __slots__ = ("_floats", "_receiver", "_sender", "_words", "depth")
+    __slots__ = ("_floats", "_is_near_limit", "_most_fds", "_receiver", "_sender", "_words", "depth", "is_starved")
 
     def __init__(self, depth: int = DEFAULT_DEPTH) -> None:
         """`depth` is how many connections may wait."""
         self.depth = depth
+        self.is_starved = False
+        """There was no descriptor left for what waits; set back by whoever wants to try again."""
+        self._is_near_limit = True
+        self._most_fds = 0
         self._sender, self._receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._sender.setblocking(False)
         self._receiver.setblocking(False)
@@ -164,6 +169,8 @@ class Queue:
     def receive(self, kind: type[socket.socket] = socket.socket) -> tuple[socket.socket, Handed] | None:
         """The next connection, as a non-blocking socket; None if there is none. What cannot be understood is closed."""
         while True:
+            if self._is_near_limit and not self._has_descriptors():
+                return None
             try:
                 packed, ancillary, _, _ = self._receiver.recvmsg(_LARGEST, _ANCILLARY, _CLOEXEC)
             except (BlockingIOError, InterruptedError):
@@ -178,6 +185,7 @@ class Queue:
                     fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
             handed = _received(packed, fds)
             if handed is not None:
+                self._is_near_limit = fds[0] > self._most_fds
                 sock = kind(handed.family, socket.SOCK_STREAM, 0, fileno=fds[0])
                 sock.setblocking(False)
                 return sock, handed
@@ -193,6 +201,23 @@ class Queue:
     def close(self) -> None:
         self._sender.close()
         self._receiver.close()
+
+    def _has_descriptors(self) -> bool:
+        """The kernel closes a connection that is received when there is no descriptor left for it: so ask before.
+
+        Numbers are given out from the lowest, so that the last one says whether the limit is near enough for that.
+        """
+        self._most_fds = resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4
+        try:
+            spare = os.dup(self._receiver.fileno())
+            try:
+                os.close(os.dup(spare))
+            finally:
+                os.close(spare)
+        except OSError:
+            self.is_starved = True
+            return False
+        return True
 
     def _is_miscounted(self) -> bool:
         """The count says full: ask the kernel whether that can be, for a receiver may have died before it counted."""

@@ -96,6 +96,8 @@ class AsgiCrossroads:
         acceptor = self._acceptor
         if self._is_receiving or self._has_left or acceptor is None or acceptor.is_full:
             return
+        if self.junction.queue.is_starved:
+            return
         if self._is_closing and not self.junction.is_alone():
             return
         self._is_receiving = True
@@ -115,6 +117,8 @@ class AsgiCrossroads:
                 return
             received = self.junction.queue.receive()
             if received is None:
+                if self.junction.is_starved():
+                    self._pause()
                 return
             self._take(*received, monotonic())
 
@@ -129,6 +133,9 @@ class AsgiCrossroads:
 
     def sweep(self, now: float) -> None:
         """A few times a second: see to what others have left lying."""
+        if self.junction.queue.is_starved:
+            self.junction.queue.is_starved = False
+            self.resume()
         if self._is_closing:
             if not self.junction.is_alone():
                 self._pause()

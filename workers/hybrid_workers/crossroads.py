@@ -139,7 +139,7 @@ class Crossroads:
     def listen(self) -> None:
         """Take connections, unless that must wait. One that stops takes only what nobody else will."""
         host = self._host
-        if host.is_full or not host.has_spare_room() or self._has_left:
+        if host.is_full or not host.has_spare_room() or self._has_left or self.junction.queue.is_starved:
             return
         if host.is_closed and not self.junction.is_alone():
             return
@@ -160,6 +160,8 @@ class Crossroads:
                 return
             received = self.junction.queue.receive(self._socket_class)
             if received is None:
+                if self.junction.is_starved():
+                    self.stop_listening()
                 return
             self._take(*received, now)
 
@@ -203,6 +205,7 @@ class Crossroads:
         host = self._host
         junction = self.junction
         junction.is_stopping = host.is_stopping
+        junction.queue.is_starved = False
         if self.is_receiving and host.is_closed and not junction.is_alone():
             self.stop_listening()
         if self.is_receiving:

@@ -184,6 +184,12 @@ class Junction:
                 found.append((name, queue, Rescue.REFUSE))
         return found
 
+    def is_starved(self) -> bool:
+        """There is no descriptor left for what waits in our queue: leave it to a sibling until the next sweep."""
+        if self.queue.is_starved:
+            self._log.error("hand-off: no descriptor left; trying again soon; raise ulimit -n")
+        return self.queue.is_starved
+
     def is_alone(self) -> bool:
         """No other worker of our pool would take what is in its queue: for one that stops."""
         return self._page.ready(self._indexes[self.pool]) <= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from dataclasses import replace
 
@@ -188,6 +189,31 @@ def test_no_descriptor_stays_behind(queue: Queue) -> None:
                 assert received is not None
                 received[0].close()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_there_is_no_descriptor_for_waits_until_there_is(queue: Queue) -> None:
+    """The kernel would close the connection."""
+    pair = Pair()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with pair.client:
+        assert pair.send(queue, data=bytes(100_000))
+        lowest = os.dup(pair.client.fileno())
+        try:
+            for most in (lowest, lowest + 1):  # it needs two
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+                os.close(lowest)
+                assert queue.receive() is None
+                assert queue.is_starved
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                assert os.dup(pair.client.fileno()) == lowest
+                queue.is_starved = False
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            os.close(lowest)
+        received = queue.receive()
+        assert received is not None
+        assert len(received[1].data) == 100_000
+        received[0].close()
 
 
 def test_a_message_without_a_connection_is_dropped(queue: Queue) -> None:
