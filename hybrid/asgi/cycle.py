@@ -19,6 +19,7 @@ from hybrid.asgi.extensions import Extras
 from hybrid.asgi.types import App, Message, Scope
 from hybrid.asgi.waiters import Waiters, wait_among, wake
 from hybrid.errors import ClientGone, DeadlineExceeded
+from hybrid.http.limits import MOST_PIECES
 from hybrid.http.request import Request
 from hybrid.http1.apology import FAILED, LATE, apology
 from hybrid.http1.response import LARGE, Prefixes, Response
@@ -283,6 +284,8 @@ class Cycle:
                 self._chunks = [content]
             else:
                 self._chunks.append(content)
+                if len(self._chunks) >= MOST_PIECES:
+                    self._chunks = [b"".join(self._chunks)]
             self.buffered += len(content)
         if is_complete:
             self.body_is_complete = True

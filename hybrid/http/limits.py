@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hybrid.settings import Settings
 
 _UNLIMITED = 1 << 63
 """More than any length that is let through anyway: Content-Length and chunk sizes are below it."""
+
+MOST_PIECES: Final = 64
+"""In which a body waits: a client may send two bytes at a time, and an object for each takes twenty times as much."""
 
 
 @dataclass(frozen=True, slots=True)

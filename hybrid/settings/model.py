@@ -509,21 +509,30 @@ class Settings:
         shown_default="none",
     )
     body_buffer: int = setting(
-        65536,
+        16384,
         kinds.SIZE,
         "Limits",
-        "Bytes of a body that are kept in memory, or, where it is not spooled, read before the application is called.",
+        "Bytes of a body that are read before it is spooled or, where it is not, before the application is called.",
         own=True,
     )
     spool_bodies: str = setting(
         "auto",
         kinds.choice("auto", "on", "off"),
         "Limits",
-        "Call a WSGI application when the body is whole, of which a file without a name has what --body-buffer has not."
-        " So a client that is slow to send holds up nobody. `auto`: except with gevent, where it holds up nobody"
+        "Call a WSGI application when the body is whole, which waits in memory (--spool-memory) or in a file without a"
+        " name. So a client that is slow to send holds up nobody. `auto`: except with gevent, where it holds up nobody"
         " anyway, and where the client waits for 100 Continue, which then the application's reading sends. `off`: the"
         " application reads the body as it comes.",
         own=True,
+    )
+    spool_memory: int = setting(
+        16 << 20,
+        kinds.SIZE,
+        "Limits",
+        "Bytes of memory that the spooled bodies of one worker may take, and each of them a sixteenth; beyond, they go"
+        " into files. 0: none.",
+        own=True,
+        shown_default="16 MiB",
     )
     spool_limit: int = setting(
         1 << 30,

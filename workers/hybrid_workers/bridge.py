@@ -21,6 +21,7 @@ from time import monotonic
 
 from hybrid.asgi import Connection
 from hybrid.errors import ClientGone, DeadlineExceeded, ProtocolError
+from hybrid.http.limits import MOST_PIECES
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.response import Prefixes
@@ -274,6 +275,8 @@ class BridgeCycle:
         with self._lock:
             if content:
                 self._chunks.append(content)
+                if len(self._chunks) >= MOST_PIECES:
+                    self._chunks = [b"".join(self._chunks)]
                 self.buffered += len(content)
                 self._received += len(content)
             if is_complete:

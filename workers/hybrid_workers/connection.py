@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hybrid.contract.queue import Handed
 from hybrid.errors import ClientGone, ProtocolError
 from hybrid.http.deadlines import Deadlines
+from hybrid.http.limits import MOST_PIECES
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.interim import CONTINUE
@@ -272,6 +273,8 @@ class Connection:
         if content:
             self.content.append(content)
             self.content_size += len(content)
+            if len(self.content) >= MOST_PIECES:
+                self.content = [b"".join(self.content)]
 
     def waited(self, now: float) -> float:
         """For how long the client has been waited for while its request was read."""

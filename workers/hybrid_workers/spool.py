@@ -1,8 +1,9 @@
-"""Request bodies that wait in a file until they are whole, so that a slow client holds up no thread of the application.
+"""Request bodies that wait until they are whole, so that a slow client holds up no thread of the application.
 
-Up to `--body-buffer` bytes stay in memory. What is beyond goes into a file that has no name, so that it is gone with
-whoever holds it. All files of a worker together take no more than `--spool-limit`: a body for which there is no
-room is given to the application as it comes, as if it were not spooled. See docs/decisions/012.
+A body stays in memory up to a size, as long as all of them in a worker take no more than `--spool-memory`. What is
+beyond goes into a file that has no name, so that it is gone with whoever holds it. All files of a worker together take
+no more than `--spool-limit`: a body for which there is no room is given to the application as it comes, as if it were
+not spooled. See docs/decisions/012.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from hybrid_workers.connection import Connection
 
 _READ_SIZE: Final = 65536
+_SHARE: Final = 16
+"""The part of the memory that one body may take, lest a few large ones send all small ones to the disk."""
+_LEAST_PIECE: Final = 1024
 
 
 class Spooling:
@@ -36,8 +40,11 @@ class Spooling:
         """A client that waits for 100 Continue gets it before the application is called, and not by its reading."""
         self._folder = settings.tmp_upload_dir or None
         self._limit = settings.spool_limit or 1 << 62
+        self._memory_limit = settings.spool_memory
+        self._memory_each = settings.spool_memory // _SHARE
         self._log = log
         self._used = 0
+        self._in_memory = 0
         self._lock = threading.Lock()
         if self.is_on and self._folder is not None and not os.path.isdir(self._folder):
             raise SettingsError(f"tmp_upload_dir: {self._folder} is not a folder; expected one")
@@ -47,8 +54,13 @@ class Spooling:
         """Bytes in files now."""
         return self._used
 
+    @property
+    def in_memory(self) -> int:
+        """Bytes that wait in memory now, those aside that connections have not stored yet."""
+        return self._in_memory
+
     def take(self, connection: Connection) -> bool:
-        """Move what has come of a body into its file. False where there is no room. Raises ProtocolError."""
+        """Move what has come of a body to where it waits. False where there is no room. Raises ProtocolError."""
         spool = self.store(connection.spool, connection.content)
         if spool is None:
             return False
@@ -58,19 +70,24 @@ class Spooling:
         return True
 
     def store(self, spool: Spool | None, content: list[bytes]) -> Spool | None:
-        """Write to the end of a spool, a new one for None; None where there is no room. Raises ProtocolError."""
-        size = sum(map(len, content))
-        if not self.is_on or not self._reserve(size):
+        """Add to a spool, a new one for None; None if there is no room: nothing changed. Raises ProtocolError."""
+        if not self.is_on:
             return None
+        size = sum(map(len, content))
+        if spool is None:
+            spool = Spool(self._release)
+        if not spool.on_disk:
+            if spool.in_memory + size <= self._memory_each and self._reserve_memory(size):
+                spool.keep(content, size)
+                return spool
+            size += spool.in_memory
+        if not self._reserve(size):
+            return None
+        spool.on_disk += size
         try:
-            if spool is None:
-                spool = Spool(self._open(), self._release)
-            spool.write(content, size)
+            spool.write(content, self._open)
         except OSError as error:
-            if spool is None:
-                self._release(size)
-            else:
-                spool.close()
+            spool.close()
             self._log.error(
                 "A request body could not be stored in %s: %s; answering 507. Make room, or name another folder"
                 " with --tmp-upload-dir",
@@ -78,6 +95,9 @@ class Spooling:
                 error.strerror or error,
             )
             raise ProtocolError(507, "the server has no room for the body", "RFC 4918 section 11.5") from error
+        if spool.in_memory:
+            self._release(spool.in_memory, 0)
+            spool.in_memory = 0
         return spool
 
     def patience(self, received: int, waited: float) -> float:
@@ -97,6 +117,13 @@ class Spooling:
     def _open(self) -> FileIO:
         return tempfile.TemporaryFile(buffering=0, prefix="hybrid-body-", dir=self._folder)
 
+    def _reserve_memory(self, size: int) -> bool:
+        with self._lock:
+            if self._in_memory + size > self._memory_limit:
+                return False
+            self._in_memory += size
+            return True
+
     def _reserve(self, size: int) -> bool:
         with self._lock:
             if self._used + size > self._limit:
@@ -104,57 +131,76 @@ class Spooling:
             self._used += size
             return True
 
-    def _release(self, size: int) -> None:
+    def _release(self, in_memory: int, on_disk: int) -> None:
         with self._lock:
-            self._used -= size
+            self._in_memory -= in_memory
+            self._used -= on_disk
 
 
 class Spool:
     """One body: written by the worker, then read by the application, each in one thread."""
 
-    __slots__ = ("_file", "_release", "_size", "_tail", "_then")
+    __slots__ = ("_file", "_pieces", "_release", "_tail", "_then", "in_memory", "on_disk")
 
-    def __init__(self, file: FileIO, release: Callable[[int], None]) -> None:
-        """`release` is told how many bytes of the disk are free again."""
-        self._file: FileIO | None = file
+    def __init__(self, release: Callable[[int, int], None]) -> None:
+        """`release` is told how many bytes of memory and of the disk are free again."""
+        self.in_memory = 0
+        self.on_disk = 0
+        """How much of it is counted as being where; the spooling says so."""
+        self._pieces: list[bytes] = []
+        self._file: FileIO | None = None
         self._release = release
-        self._size = 0
         self._tail = b""
         self._then: Callable[[], bytes] | None = None
 
-    def write(self, content: list[bytes], size: int) -> None:
+    def keep(self, content: list[bytes], size: int) -> None:
+        """In memory. A client may send two bytes at a time: an object for each would take many times the memory."""
+        if len(content) * _LEAST_PIECE > size:
+            content = [b"".join(content)]
+        self._pieces += content
+        self.in_memory += size
+
+    def write(self, content: list[bytes], open_file: Callable[[], FileIO]) -> None:
+        """Behind what was in memory, which goes before it."""
         file = self._file
-        assert file is not None, "it is written before it is read"
-        self._size += size
-        for piece in content:
+        if file is None:
+            file = self._file = open_file()
+        for piece in [*self._pieces, *content]:
             rest = memoryview(piece)
             while rest:
                 rest = rest[file.write(rest) :]
+        self._pieces = []
 
     def input(self, tail: bytes, then: Callable[[], bytes] | None) -> Input:
-        """wsgi.input over the file, `tail` behind it, and what `then` gives behind that."""
-        assert self._file is not None, "it is read once"
-        self._file.seek(0)
+        """wsgi.input over what is kept, `tail` behind it, and what `then` gives behind that."""
+        if self._file is not None:
+            self._file.seek(0)
+        self._pieces.reverse()
         self._tail = tail
         self._then = then
         return Input(b"", self._pull)
 
     def close(self) -> None:
-        """Give the disk back; also when the body has been read, or is not referred to any more."""
+        """Give the room back; also when the body has been read, or is not referred to any more."""
         file, self._file = self._file, None
         if file is not None:
             file.close()
-            self._release(self._size)
+        if self.in_memory or self.on_disk:
+            self._pieces = []
+            self._release(self.in_memory, self.on_disk)
+            self.in_memory = self.on_disk = 0
 
     def __del__(self) -> None:
         self.close()
 
     def _pull(self) -> bytes:
+        if self._pieces:
+            return self._pieces.pop()
         if self._file is not None:
             data = self._file.read(_READ_SIZE)
             if data:
                 return data
-            self.close()
+        self.close()
         data, self._tail = self._tail, b""
         if data or self._then is None:
             return data

@@ -73,7 +73,7 @@ def test_a_slow_body_holds_up_nobody_and_comes_whole(start: Start, framing: str)
 
 
 def test_a_body_waits_in_a_file_without_a_name_that_goes_with_it(start: Start, tmp_path: Path) -> None:
-    server = start("--tmp-upload-dir", str(tmp_path))
+    server = start("--tmp-upload-dir", str(tmp_path), "--spool-memory", "0")
     (pid,) = server.wait_ready()
     with ExitStack() as stack:
         client, reader = clients(server, stack, 2)
@@ -94,6 +94,49 @@ def test_a_body_waits_in_a_file_without_a_name_that_goes_with_it(start: Start, t
         client.reset()
         while spooled(pid, tmp_path):
             assert reader.ask(get("/")).status == 200
+
+
+def test_a_body_waits_in_memory_as_long_as_there_is_room_for_it(start: Start, tmp_path: Path) -> None:
+    """Each may take a sixteenth: 100,000 bytes here."""
+    server = start("--tmp-upload-dir", str(tmp_path), "--spool-memory", "1600000", "--body-buffer", "10000")
+    (pid,) = server.wait_ready()
+    with ExitStack() as stack:
+        client, reader = clients(server, stack, 2)
+        for size, is_in_file in [(90_000, False), (200_000, True), (90_000, False)]:
+            client.send(post("/echo", None, f"Content-Length: {size}") + BODY[: size - 1])
+            for _ in range(3):
+                assert reader.ask(get("/")).status == 200
+            while is_in_file and not spooled(pid, tmp_path):
+                assert reader.ask(get("/")).status == 200
+            assert bool(spooled(pid, tmp_path)) is is_in_file
+            client.send(BODY[size - 1 : size])
+            assert client.hear().body == BODY[:size]
+
+
+def test_many_slow_bodies_take_no_more_memory_than_there_is_for_them(start: Start, tmp_path: Path) -> None:
+    """A hundred of a megabyte, all but whole."""
+    server = start("--tmp-upload-dir", str(tmp_path), "--spool-memory", "4M")
+    (pid,) = server.wait_ready()
+    with ExitStack() as stack:
+        (reader,) = clients(server, stack, 1)
+        assert reader.ask(post("/digest", BODY)).status == 200
+        before = resident(pid)
+        slow = clients(server, stack, 100)
+        for client in slow:
+            client.send(post("/digest", None, f"Content-Length: {SIZE}") + BODY[:-1])
+            assert reader.ask(get("/")).status == 200
+        while spooled(pid, tmp_path) < 95:
+            assert reader.ask(get("/")).status == 200
+        assert resident(pid) - before < (4 << 20) + 100 * 65536
+        for client in slow:
+            client.send(BODY[-1:])
+            assert client.hear().body.decode() == hashlib.sha256(BODY).hexdigest()
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process has."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def spooled(pid: int, folder: Path) -> int:
@@ -134,7 +177,7 @@ def test_limits_and_framing_hold_while_a_body_is_spooled(start: Start) -> None:
 
 
 def test_a_body_beyond_the_limit_of_the_spool_is_read_as_it_comes(start: Start) -> None:
-    server = start("--spool-limit", "200000", "--body-buffer", "50000")
+    server = start("--spool-limit", "200000", "--spool-memory", "0", "--body-buffer", "50000")
     with ExitStack() as stack:
         client, other = clients(server, stack, 2)
         client.send(post("/refuse", None, f"Content-Length: {SIZE}") + BODY[:500_000])
@@ -144,7 +187,7 @@ def test_a_body_beyond_the_limit_of_the_spool_is_read_as_it_comes(start: Start) 
 
 
 def test_a_full_disk_is_507_and_said(start: Start) -> None:
-    server = start("--env", "FULL_DISK=1")
+    server = start("--env", "FULL_DISK=1", "--spool-memory", "0")
     with ExitStack() as stack:
         client, other = clients(server, stack, 2)
         client.send(post("/digest", None, f"Content-Length: {SIZE}") + BODY[:500_000])

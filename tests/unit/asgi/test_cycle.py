@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -227,6 +228,28 @@ def test_returned_value_is_tolerated() -> None:
         return object()
 
     assert Play(app).run().wire.reports == []
+
+
+def test_body_in_tiny_pieces_is_kept_in_few() -> None:
+    """An object for each would take many times the memory."""
+    pieces = [b"%04d" % number for number in range(3000)]
+    got: list[dict[str, Any]] = []
+    taken: list[int] = []
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        got.append(await receive())
+
+    async def act(play: Play) -> None:
+        tracemalloc.start()
+        for number, piece in enumerate(pieces, 1):
+            play.cycle.feed(bytes(bytearray(piece)), is_complete=number == len(pieces))
+        taken.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        await settled()
+
+    Play(app, has_body=True).run(act)
+    assert got == [{"type": "http.request", "body": b"".join(pieces), "more_body": False}]
+    assert taken[0] < 3 * 12000
 
 
 def test_body_is_given_piece_by_piece_and_then_the_disconnect_for_ever() -> None:

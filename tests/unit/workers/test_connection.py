@@ -158,6 +158,17 @@ def test_malformed_chunks_are_an_error_to_the_application() -> None:
     assert caught.value.refusal.status == 400
 
 
+def test_a_body_in_tiny_pieces_is_kept_in_few() -> None:
+    connection = TestConnection(FakeSocket())
+    begin(connection, HEAD.replace(b"10", b"4000"))
+    connection.start_body()
+    for number in range(1999):
+        connection.take_content(b"%02d" % (number % 100))
+    assert len(connection.content) < 100
+    assert connection.content_size == 3998
+    assert b"".join(connection.content) == (b"".join(b"%02d" % number for number in range(100)) * 20)[:3998]
+
+
 def test_the_deadline_of_a_body_that_is_being_read_counts_from_its_beginning() -> None:
     connection = TestConnection(FakeSocket(), deadlines=Deadlines(body=30, body_min_rate=240))
     begin(connection)

@@ -1,4 +1,4 @@
-"""Bodies in files: order, room, and what is left behind."""
+"""Bodies in memory and in files: order, room, and what is left behind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import gc
 import logging
 import os
+import tracemalloc
 from io import FileIO
 from pathlib import Path
 
@@ -19,6 +20,8 @@ LOG = logging.getLogger("hybrid.test.spool")
 
 
 def spooling(tmp_path: Path, **settings: object) -> Spooling:
+    """In files, unless `spool_memory` is given."""
+    settings.setdefault("spool_memory", 0)
     return Spooling(Settings(tmp_upload_dir=str(tmp_path), **settings), LOG, by_default=True)  # type: ignore[arg-type]
 
 
@@ -118,9 +121,88 @@ def test_a_short_write_is_gone_on_with() -> None:
             return super().write(memoryview(data)[:3])  # type: ignore[arg-type]
 
     reading, writing = os.pipe()
-    Spool(Slow(writing, "w"), lambda size: None).write([b"abcdefgh"], 8)
+    Spool(lambda in_memory, on_disk: None).write([b"abcdefgh"], lambda: Slow(writing, "w"))
     assert os.read(reading, 100) == b"abcdefgh"
     os.close(reading)
+
+
+# -- memory -----------------------------------------------------------------------------------------------------
+
+
+def never() -> FileIO:
+    raise AssertionError("a file is opened")
+
+
+def test_a_small_body_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = spooling(tmp_path, spool_memory=1600)
+    monkeypatch.setattr(space, "_open", never)
+    spool = space.store(None, [b"one ", b"two "])
+    assert spool is not None
+    assert space.store(spool, [b"three " + b"x" * 86]) is spool
+    assert (space.in_memory, space.used) == (100, 0)
+    body = spool.input(b"tail", None)
+    assert body.readline(6) == b"one tw"
+    assert body.read() == b"o three " + b"x" * 86 + b"tail"
+    assert body.read() == b""
+    assert space.in_memory == 0
+
+
+def test_a_body_in_tiny_pieces_is_kept_in_few(tmp_path: Path) -> None:
+    space = spooling(tmp_path, spool_memory=1 << 20)
+    tracemalloc.start()
+    spool = space.store(None, [b"%04d" % number for number in range(3000)])
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert taken < 3 * 12000
+    assert spool is not None
+    assert spool.input(b"", None).read() == b"".join(b"%04d" % number for number in range(3000))
+
+
+def test_a_body_that_grows_goes_to_a_file_with_all_it_has(tmp_path: Path) -> None:
+    space = spooling(tmp_path, spool_memory=1600)
+    spool = space.store(None, [b"a" * 60, b"b" * 40])
+    assert spool is not None
+    assert space.store(spool, [b"c"]) is spool
+    assert (space.in_memory, space.used) == (0, 101)
+    assert space.store(spool, [b"d"]) is spool
+    assert (space.in_memory, space.used) == (0, 102)
+    rest = iter([b"f", b""])
+    assert spool.input(b"e", lambda: next(rest)).read() == b"a" * 60 + b"b" * 40 + b"cdef"
+    assert (space.in_memory, space.used) == (0, 0)
+
+
+def test_all_bodies_together_take_no_more_memory_than_there_is_for_them(tmp_path: Path) -> None:
+    space = spooling(tmp_path, spool_memory=1600)
+    spools = [space.store(None, [b"x" * 90]) for _ in range(1000)]
+    assert space.in_memory == 17 * 90
+    assert space.used == 983 * 90
+    del spools
+    gc.collect()
+    assert (space.in_memory, space.used) == (0, 0)
+    assert space.store(None, [b"x" * 90]) is not None
+    assert space.used == 0
+
+
+def test_a_body_for_which_there_is_no_room_in_files_keeps_what_it_has_in_memory(tmp_path: Path) -> None:
+    space = spooling(tmp_path, spool_memory=1600, spool_limit=150)
+    spool = space.store(None, [b"a" * 100])
+    assert spool is not None
+    assert space.store(spool, [b"b" * 51]) is None
+    assert (space.in_memory, space.used) == (100, 0)
+    rest = iter([b"b" * 51, b""])
+    assert spool.input(b"", lambda: next(rest)).read() == b"a" * 100 + b"b" * 51
+    assert space.in_memory == 0
+
+
+def test_a_disk_that_is_full_gives_memory_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    space = spooling(tmp_path, spool_memory=1600)
+    monkeypatch.setattr(space, "_open", lambda: _FullDisk(os.devnull, "w"))
+    spool = space.store(None, [b"a" * 100])
+    with pytest.raises(ProtocolError):
+        space.store(spool, [b"b"])
+    assert (space.in_memory, space.used) == (0, 0)
 
 
 class _FullDisk(FileIO):
