@@ -23,8 +23,7 @@ from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
 from hybrid.http.proxies import ProxyRules
 from hybrid.http.request import Request
-from hybrid.http1.fields_h11 import H11Fields
-from hybrid.http1.fields_httptools import HttptoolsFields
+from hybrid.http1.back_ends import field_parser
 from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
@@ -135,7 +134,7 @@ class Service:
         self.deadline = DeadlineLog(context)
         self.patience = patience(self.deadlines)
         self.shedder = shedder
-        self.parser = HeadParser(HttptoolsFields() if settings.http != "h11" else H11Fields(), self.limits)
+        self.parser = HeadParser(field_parser(settings.http), self.limits)
         self.prefixes = Prefixes.from_settings(settings)
         self.rules = ProxyRules(settings, context.log.warning)
         self.admissions = Admissions(context, self.rules)

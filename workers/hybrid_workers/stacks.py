@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import sysconfig
 import traceback
 from collections.abc import Iterable, Sequence
+from functools import cache
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -13,9 +13,6 @@ import hybrid
 
 _HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _OURS: Final = (_HERE, os.path.dirname(os.path.abspath(hybrid.__file__)) + os.sep)
-_LIBRARIES: Final = tuple(
-    {os.path.abspath(path) + os.sep for name, path in sysconfig.get_paths().items() if name.endswith("lib")}
-)
 _MOST_FRAMES: Final = 200
 
 
@@ -102,7 +99,15 @@ def _is_event_loop(frame: FrameType) -> bool:
 
 def _is_library(frame: FrameType) -> bool:
     name = frame.f_code.co_filename
-    return name.startswith("<") or os.path.abspath(name).startswith(_LIBRARIES)
+    return name.startswith("<") or os.path.abspath(name).startswith(_libraries())
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    import sysconfig  # 300 KB and some ms, and only a stack needs it
+
+    paths = sysconfig.get_paths().items()
+    return tuple({os.path.abspath(path) + os.sep for name, path in paths if name.endswith("lib")})
 
 
 def _spell(frame: FrameType) -> str:

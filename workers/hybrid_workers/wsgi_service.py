@@ -15,8 +15,7 @@ from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import Limits
 from hybrid.http.proxies import ProxyRules
 from hybrid.http.request import Request
-from hybrid.http1.fields_h11 import H11Fields
-from hybrid.http1.fields_httptools import HttptoolsFields
+from hybrid.http1.back_ends import field_parser
 from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import open_access_log
@@ -49,7 +48,7 @@ class WsgiService:
         self.app: App = cast("App", context.app)
         self.limits = Limits.from_settings(settings)
         self.deadlines = Deadlines.from_settings(settings)
-        self.parser = HeadParser(H11Fields() if settings.http == "h11" else HttptoolsFields(), self.limits)
+        self.parser = HeadParser(field_parser(settings.http), self.limits)
         self.prefixes = Prefixes.from_settings(settings)
         self.rules = ProxyRules(settings, context.log.warning, context.log.info)
         self.admissions = Admissions(context, self.rules)
