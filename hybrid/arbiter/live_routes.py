@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hybrid.errors import SettingsError
@@ -13,6 +14,9 @@ from hybrid.errors import SettingsError
 if TYPE_CHECKING:
     from hybrid.routing import Route
     from hybrid.routing.live import LiveRoutes
+
+_MOST_BEQUEATHED = 64 * 1024
+"""Bytes: the kernel allows 128 KiB for one variable."""
 
 
 class RouteKeeper:
@@ -32,6 +36,30 @@ class RouteKeeper:
         """Take what an earlier arbiter has left, if none is known yet. Raises SettingsError."""
         if self.live is None and path:
             self.live = read(path)
+
+    def bequeath(self) -> str:
+        """For the arbiter that an upgrade starts, in one environment variable: without the past where that is long."""
+        from hybrid.routing.live import to_json
+
+        live = self.live
+        if live is None or not live.is_changed:
+            return ""
+        texts = (to_json(replace(live, changes=live.changes[len(live.changes) - most :])) for most in _past(live))
+        text = next((text for text in texts if len(text) <= _MOST_BEQUEATHED), "")
+        if not text:
+            self._log.warning("Upgrade: there are too many routes to pass on; use --routes-state to keep live changes")
+        return text
+
+    def inherit(self, text: str) -> None:
+        """Take what `bequeath()` has made; another version may have, and then it is left."""
+        from hybrid.routing.live import from_json
+
+        if not text:
+            return
+        try:
+            self.live = from_json(text, "upgrade")
+        except SettingsError as error:
+            self._log.warning("Routes: live changes cannot stay in force: %s", error)
 
     def configure(self, routes: Iterable[Route], pools: Collection[str], path: str) -> None:
         """These are the routes and pools of the settings from now on; `path` is the file, absolute, or ""."""
@@ -110,6 +138,11 @@ def write(path: str, text: str) -> None:
         except OSError:
             pass
         raise
+
+
+def _past(live: LiveRoutes) -> Iterable[int]:
+    """How many of the last changes to pass on: all, or else fewer."""
+    return (min(len(live.changes), most) for most in (len(live.changes), 10, 1, 0))
 
 
 def _difference(before: LiveRoutes, after: LiveRoutes) -> str:

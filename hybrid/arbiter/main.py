@@ -12,6 +12,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import hybrid
 from hybrid import logs
@@ -108,6 +109,7 @@ class Arbiter:
         self._fdstore = FdStore(self._notifier, os.environ, passed.stored)
         self._children = Children(run_worker, log, self._close_in_child, lambda slot: self.crossings.row(slot))
         self.crossings = Crossings(log, self._children.scoreboard.rows, self._say)
+        self.crossings.routes.inherit(inheritance.routes if inheritance else "")
         self.migration = Migration(self.crossings, log, self._children.row)
         self._children.on_report = self._keep_report
         self._hooks = ServerHooks(log)
@@ -427,7 +429,7 @@ class Arbiter:
             return f"Upgrade failed: there is a new arbiter already (pid {self._successor.pid})"
         environ = {**os.environ, **self._notifier.environ}
         try:
-            inheritance = self._listeners.inheritance(os.getpid())
+            inheritance = replace(self._listeners.inheritance(os.getpid()), routes=self.crossings.routes.bequeath())
             hook = self._hooks.executing
             self._successor = Successor(inheritance, self._start_dir, environ, leave=leave, prepare=hook)
         except OSError as error:

@@ -99,11 +99,23 @@ class Operator:
         most = self.arbiter.state.slots // 2
         if pool not in pools:
             session.finish(ok=False, text=f"there is no pool {pool[:40]!r}; there is {', '.join(pools)}")
+        elif not self._serves(pool):
+            session.finish(
+                ok=False,
+                text=f"pool {pool} is the one worker that compares the answers of shadow traffic, and stays one; what"
+                " it has no time for is dropped, and --shadow PATTERN=POOL:PERCENT copies less",
+            )
         elif not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= most:
             session.finish(ok=False, text=f"size {str(size)[:40]}: expected 1 to {most} workers")
         else:
             session.finish(ok=True, text=f"Pool {pool}: {pools[pool].size} -> {size} workers")
             self.arbiter.submit(ev.Resize(pool, to=size))
+
+    def _serves(self, pool: str) -> bool:
+        """It has an application."""
+        release = self.arbiter.crossings.serving
+        site = release.sites.get(pool) if release is not None else None
+        return site is None or site.accepts
 
     def _routes(self, session: Session, request: dict[str, Any]) -> None:
         try:

@@ -40,6 +40,8 @@ class Inheritance:
     """Socket files that the old one made: path and inode, by bind value."""
     activated: tuple[int, ...] = ()
     """Those that a service manager passed."""
+    routes: str = ""
+    """The routes in force with their live changes, as --routes-state has them; "" for none."""
 
 
 def take(environ: MutableMapping[str, str], parent: int) -> Inheritance | None:
@@ -50,7 +52,8 @@ def take(environ: MutableMapping[str, str], parent: int) -> Inheritance | None:
     try:
         values = json.loads(text)
         files = {key: (str(path), int(inode)) for key, (path, inode) in values["files"].items()}
-        found = Inheritance(values["pid"], values["link"], values["sockets"], files, tuple(values["activated"]))
+        activated, routes = tuple(values["activated"]), str(values.get("routes", ""))
+        found = Inheritance(values["pid"], values["link"], values["sockets"], files, activated, routes)
     except (ValueError, KeyError, TypeError):  # nobody of ours wrote that
         return None
     return found if found.pid == parent else None

@@ -35,13 +35,18 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def ask(client: Client, request: dict[str, object], timeout_s: float | None = None) -> dict[str, Any]:
-    """The answer; what goes on until then is printed. Raises HybridError, also when the answer is a refusal."""
+    """The answer; what goes on until then is printed. Raises HybridError, also when the answer is a refusal.
+
+    The last line of what went on may be the answer's text already: then `is_told` is in it.
+    """
+    told = ""
     for message in client.ask(request, timeout_s=timeout_s):
         if message.get("type") == "progress":
-            click.echo(message["text"])
+            told = message["text"]
+            click.echo(told)
         elif message.get("type") == "done":
             if message.get("ok"):
-                return message
+                return {**message, "is_told": bool(told) and told == message.get("text")}
             if message.get("traceback"):
                 click.echo(message["traceback"].rstrip(), err=True)
             raise HybridError(str(message.get("text") or "refused"))
@@ -135,7 +140,7 @@ def upgrade(control_socket: str, pid: str, wait: bool, timeout: float | None) ->
             client.wait_gone(timeout)
     finally:
         client.close()
-    click.echo(answer["text"])
+    _tell(answer)
     return 0
 
 
@@ -145,5 +150,10 @@ def _order(control_socket: str, pid: str, request: dict[str, object], timeout_s:
         answer = ask(client, request, timeout_s)
     finally:
         client.close()
-    click.echo(answer["text"])
+    _tell(answer)
     return 0
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    if not answer["is_told"]:
+        click.echo(answer["text"])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.integration.migration.conftest import Pools
 from tests.integration.migration.load import Load
-from tests.integration.server import WAIT_S
+from tests.integration.server import WAIT_S, clean_environ
 
 ROUTES = "/*=legacy:1,modern:0"
 
@@ -189,6 +191,29 @@ def test_change_is_remembered_over_an_upgrade(pools: Pools) -> None:
     assert load.errors == []
     assert load.seen.keys() == {"modern"}
     assert int((pools.folder / "pid").read_text()) != server.pid
+
+
+def test_change_goes_on_over_an_upgrade_without_a_file(pools: Pools) -> None:
+    pools.configure(ROUTES)
+    pools.start("--pid", "pid")
+    pools.told("promote", "*", "modern")
+    pools.told("upgrade", "--wait")
+    pid = (pools.folder / "pid").read_text().strip()
+    assert int(pid) != pools.server.pid
+    assert {pools.served_by("/") for _ in range(5)} == {"modern"}
+    assert "Routes: live changes stay in force: /*=legacy:0,modern:100" in pools.server.log.text
+    done = subprocess.run(
+        [sys.executable, "-m", "hybrid", "rollback", "--pid", pid],
+        cwd=pools.folder, env=clean_environ(), capture_output=True, text=True, timeout=WAIT_S, check=True,
+    )  # fmt: skip
+    assert "taken back: promote /* modern" in done.stdout
+    assert pools.served_by("/") == "legacy"
+
+
+def test_reload_is_told_once(pools: Pools) -> None:
+    pools.configure(ROUTES)
+    pools.start()
+    assert pools.told("reload", "--wait").count("Reloaded: ") == 1
 
 
 def test_remembered_route_to_a_pool_that_is_gone_gives_way(pools: Pools) -> None:

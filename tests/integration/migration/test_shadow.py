@@ -263,6 +263,16 @@ def test_a_pool_without_workers_gets_no_copies(site: Site) -> None:
     assert traffic(site.until(lambda facts: facts["traffic"]), "legacy")["errors"] == 0
 
 
+def test_the_worker_that_compares_stays_one(site: Site) -> None:
+    site.start("--route", "/*=legacy", "--shadow", "/*=modern", twist=False)
+    command = [sys.executable, "-m", "hybrid", "scale", "--pid", str(site.server.pid), "shadow", "2"]
+    done = subprocess.run(
+        command, cwd=site.folder, env=clean_environ(), capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 1
+    assert "pool shadow is the one worker that compares the answers of shadow traffic, and stays one" in done.stderr
+
+
 # -- the fuse --------------------------------------------------------------------------------------
 
 

@@ -69,6 +69,33 @@ def test_change_to_the_same_is_said_and_not_made() -> None:
     assert keeper().apply(change("/*=legacy"), lambda text: pytest.fail("in force")) == "Routes: nothing to change"
 
 
+@pytest.mark.parametrize("count", [1, 200, 260])
+def test_an_upgrade_passes_on_what_is_in_force(count: int, caplog: pytest.LogCaptureFixture) -> None:
+    old = keeper()
+    assert old.bequeath() == "", "nothing was changed"
+    for number in range(count):
+        old.apply(change(f"/{number}/{'x' * 100}=modern"), lambda text: None)
+    fresh = RouteKeeper(logging.getLogger("routes"))
+    fresh.inherit(old.bequeath())
+    fresh.configure(routes("/*=legacy"), POOLS, "")
+    assert fresh.current == old.current
+    assert fresh.live is not None
+    assert fresh.live.changes
+    assert len(old.bequeath()) < 100_000, "it is one variable of the environment"
+
+
+def test_what_an_upgrade_cannot_pass_on_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    old = keeper()
+    for number in range(1000):
+        old.apply(change(f"/{number}/{'x' * 100}=modern"), lambda text: None)
+    assert old.bequeath() == ""
+    assert "use --routes-state to keep live changes" in caplog.text
+    fresh = RouteKeeper(logging.getLogger("routes"))
+    fresh.inherit('{"format": 99}')
+    assert fresh.live is None
+    assert "live changes cannot stay in force: upgrade: found format 99" in caplog.text
+
+
 def test_failure_to_write_is_said_and_leaves_no_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = keeper(tmp_path / "none" / "state")
     caplog.clear()
