@@ -45,15 +45,11 @@ class Exchange(Response):
     is done with it.
     """
 
-    # Not slots: what few requests need is a default of the class, and costs the others nothing.
-    is_plain = False
-    """After `open()`: what it returned is all, nothing is left to close or to send."""
-    source: BodySource | None = None
-    """Set for a body that is still coming: then the connection is not kept if the application leaves it unread."""
+    # Slots for what every request reads or writes. What few need is a default of the class, and costs others nothing.
+    __slots__ = ("__dict__", "_send", "_sends_files", "closer", "is_plain", "source")
+
     rest: FilePart | None = None
     """After `open()`: the content to send by sendfile behind the bytes that it returned."""
-    closer: Callable[[], object] | None = None
-    """What `close()` will call of the application."""
     _next: Callable[[], bytes] | None = None
     _is_single = False
 
@@ -61,9 +57,15 @@ class Exchange(Response):
         self, request: Request, prefixes: Prefixes, send: Callable[[Piece], None], sends_files: bool = False
     ) -> None:
         """`send` writes and blocks until the client has taken most of it. `sends_files`: the worker knows `file`."""
-        super().__init__(request, prefixes)
+        Response.__init__(self, request, prefixes)
         self._send = send
         self._sends_files = sends_files
+        self.is_plain = False
+        """After `open()`: what it returned is all, nothing is left to close or to send."""
+        self.source: BodySource | None = None
+        """Set for a body that is still coming: then the connection is not kept if the application leaves it unread."""
+        self.closer: Callable[[], object] | None = None
+        """What `close()` will call of the application."""
 
     @property
     def response(self) -> Response:

@@ -21,6 +21,7 @@ from hybrid.http1.response import Response
 from hybrid.wsgi import BrokenBody, Environ, Exchange, Input, Piece
 from hybrid_workers.connection import HIGH_WATER, Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S, Step
+from hybrid_workers.drain import is_event_stream
 from hybrid_workers.reader import Reader
 from hybrid_workers.shedding import render
 from hybrid_workers.wsgi_service import GONE, WsgiService
@@ -46,19 +47,28 @@ _ANSWERED, _PARKED, _BROKEN, _HELD = Outcome.ANSWERED, Outcome.PARKED, Outcome.B
 class Call(Exchange):
     """One per request. `run()` is called by one thread, the same one each time."""
 
-    # Not slots: what few calls need is a default of the class, and costs the others nothing.
+    # Slots for what every call reads or writes. What few need is a default of the class, and costs the others nothing.
+    __slots__ = (
+        "_cell",
+        "_context",
+        "_is_open",
+        "_service",
+        "began",
+        "connection",
+        "environ",
+        "held",
+        "is_detached",
+        "may_hold",
+        "outcome",
+        "started",
+    )
+
     owes_continue = False
     """The client waits for a 100 before it sends the body."""
     keeper: object = None
     """The thread that runs it, where there are several."""
-    outcome = Outcome.PARKED
-    may_hold = False
-    """A plain answer may be left in `held`."""
-    held = b""
     is_client_gone = False
     """Noted by the reactor for the keeper: only `abandon()` is left to do."""
-    began = 0.0
-    """When the application's time began; 0 while the call waits for a thread."""
     step = Step.NONE
     step_at = 0.0
     reader: Reader | None = None
@@ -70,16 +80,26 @@ class Call(Exchange):
     ran_s = 0.0
     """How long it ran, and what of the processor's time that took; of sampled calls only."""
     cpu_s = 0.0
-    is_detached = False
-    """The reactor has ended it for the client and has counted it, while its thread goes on."""
-    _is_open = False
 
     def __init__(self, service: WsgiService, connection: Connection, request: Request, now: float) -> None:
+        # Not through Exchange, for `_send` is a method here.
         Response.__init__(self, request, connection.prefixes or service.prefixes)
+        self._sends_files = service.sends_files
+        self.is_plain = False
+        self.source = None
+        self.closer = None
         self.connection = connection
         self.started = now
+        self.outcome = _PARKED
+        self.may_hold = False
+        """A plain answer may be left in `held`."""
+        self.held = b""
+        self.began = 0.0
+        """When the application's time began; 0 while the call waits for a thread."""
+        self.is_detached = False
+        """The reactor has ended it for the client and has counted it, while its thread goes on."""
+        self._is_open = False
         self._service = service
-        self._sends_files = service.sends_files
         self._context = copy_context()
         template = connection.template
         if template is None:
@@ -198,7 +218,10 @@ class Call(Exchange):
                 return _PARKED
             connection.write(self._context.run(self.advance))
             if self._service.beats_with_pieces:
-                self._service.row.beat(monotonic() + BEAT_AHEAD_S)
+                now = monotonic()
+                self._service.row.beat(now + BEAT_AHEAD_S)
+                if now >= self._service.cut_streams_at and is_event_stream(self.header_bytes()):
+                    connection.seal()
         if connection.out_size > HIGH_WATER or connection.file is not None:
             return _PARKED  # close() would come too early: a file must stay open
         if self.closer is not None:
