@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import interpreter, peers
@@ -30,8 +31,10 @@ from benchmarks.questioning import APPS
 
 BASELINE = Path(__file__).parent / "results" / "instructions.json"
 TOLERANCE = 0.03
-FEW, MANY = 500, 6500
-"""Requests of two runs: the difference between them is without the worker's start and end."""
+FEW, MORE, MANY = 500, 3500, 6500
+"""Requests of three runs: the difference between two of them is without the worker's start and end."""
+STRAIGHT = 0.02
+"""By so much the two differences, per request, may differ from each other."""
 KINDS = {"sync": "plain_wsgi:hello", "asgi": "plain_asgi:hello"}
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 _LIMIT_S = 120.0
@@ -66,7 +69,11 @@ def main() -> int:
     environment = peers.prepare((), interpreter.choose(options.python), options.environment)
     build = _build(environment)
     known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
-    counts = {kind: count(environment, kind, app) for kind, app in KINDS.items()}
+    try:
+        counts = {kind: count(environment, kind, app) for kind, app in KINDS.items()}
+    except CountFailed as error:
+        print(f"bench-guard: {error}", file=sys.stderr)
+        return 1
     worst = 0
     for kind, found in counts.items():
         before = known.get(build, {}).get(kind)
@@ -84,8 +91,25 @@ def main() -> int:
 
 def count(environment: peers.Environment, kind: str, app: str) -> float:
     """Instructions in user mode that the worker executes for one request. Raises CountFailed."""
-    few, many = (_executed(environment, kind, app, requests) for requests in (FEW, MANY))
-    return (many - few) / (MANY - FEW)
+    return per_request({requests: _executed(environment, kind, app, requests) for requests in (FEW, MORE, MANY)})
+
+
+def per_request(executed: Mapping[int, int]) -> float:
+    """The slope of a line: by the number of requests, what was executed with them.
+
+    Raises CountFailed if it is none. A worker that was slowed down, above all by another such run, does more of what
+    it does now and then, or was replaced; then no difference between runs is that of their requests.
+    """
+    first, middle, last = sorted(executed)
+    before = (executed[middle] - executed[first]) / (middle - first)
+    after = (executed[last] - executed[middle]) / (last - middle)
+    if min(before, after) <= 0 or abs(after / before - 1) > STRAIGHT:
+        raise CountFailed(
+            f"{before:,.0f} instructions per request from {first} to {middle} requests, but {after:,.0f} from {middle}"
+            f" to {last}; expected the same within {STRAIGHT:.0%}. Something disturbs the runs: is another count under"
+            " way, or the machine very busy? Try again when it is not"
+        )
+    return (executed[last] - executed[first]) / (last - first)
 
 
 def _executed(environment: peers.Environment, kind: str, app: str, requests: int) -> int:
