@@ -35,7 +35,7 @@ from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
 from hybrid_workers.crossroads import Crossroads
 from hybrid_workers.deadline import Enforcer
-from hybrid_workers.drain import drain_delay, is_last
+from hybrid_workers.drain import cut_streams_at, drain_delay, is_event_stream, is_last
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
 from hybrid_workers.reader import Reader
@@ -734,9 +734,7 @@ class Reactor:
         self._cut_streams_at = inf
         for connection in self.connections.values():
             call: Call | None = connection.call
-            if call is not None and any(
-                value[:17] == b"text/event-stream" for _, value in call.exchange.header_bytes()
-            ):
+            if call is not None and is_event_stream(call.exchange.header_bytes()):
                 connection.seal()
 
     def _expire(self, connection: Connection) -> None:
@@ -769,7 +767,7 @@ class Reactor:
         self.is_stopping = True
         settings = self._service.context.settings
         self._close_at = now + drain_delay(self._service.context)
-        self._cut_streams_at = self._close_at + min(settings.drain_streams, settings.graceful_timeout / 2)
+        self._cut_streams_at = cut_streams_at(self._service.context, now)
         self._service.keeps_alive = False
         self._stop_at = self._close_at + settings.graceful_timeout
         self._channel.send(Draining("stop"))

@@ -16,6 +16,7 @@ from hybrid.http.request import Request
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S
+from hybrid_workers.drain import cut_streams_at
 from hybrid_workers.guard import Guard
 from hybrid_workers.outbox import Haste
 from hybrid_workers.reactor import Reactor
@@ -59,6 +60,8 @@ class SyncWorker:
         self._reactor.run()
 
     def stop(self, *, graceful: bool) -> None:
+        until = cut_streams_at(self._context, monotonic())
+        self._service.cut_streams_at = min(until, self._service.cut_streams_at)
         self._reactor.stop(graceful=graceful)
 
     def admit(self, listeners: tuple[Listener, ...]) -> None:

@@ -6,6 +6,7 @@ import logging
 import random
 import sys
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from hybrid.contract import Retire, WorkerContext
@@ -73,6 +74,8 @@ class WsgiService:
         """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""
         self.beats_with_pieces = False
         """The loop does not come round while an application streams, so each piece is the proof of life."""
+        self.cut_streams_at = inf
+        """Where `beats_with_pieces`, a call ends its own event stream with the first piece after this."""
         self.requests = 0
         self.errors = 0
         """Answered with 5xx."""

@@ -81,7 +81,7 @@ def test_event_streams_are_told_at_once_and_others_are_not(serve: Serve) -> None
     assert server.wait_exit() == 0
 
 
-@pytest.mark.parametrize("kind", ["asgi", "gthread", "gevent"])
+@pytest.mark.parametrize("kind", ["asgi", "sync", "gthread", "gevent"])
 def test_event_streams_that_go_on_are_ended(serve: Serve, kind: str) -> None:
     server = begin(serve, kind, "--drain-streams", "0.3")
     with server.connected() as sock:
