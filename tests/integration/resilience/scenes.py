@@ -20,6 +20,8 @@ HERE = Path(__file__).parent
 READY = r"Worker ready \(pid: (\d+)\)"
 _UNREAD_S = 1.0
 """A failure is a death's when it comes within this time of it."""
+_MOVED_S = 0.2
+"""And within this time where nothing else connects it with that worker."""
 
 
 def _app(options: tuple[str, ...]) -> str:
@@ -167,10 +169,15 @@ def _examine(fates: Fates, killed: dict[int, float], log: str) -> Autopsy:
 def _died_with(failure: Failure, killed: dict[int, float], room: dict[int, int]) -> int:
     """The worker that died just when this was lost, the one of its connection; 0 if there is none.
 
-    For a fresh connection it may be any, but none can have lost more than it had accepted.
+    For a fresh connection it may be any, but none can have lost more than it had accepted. So for a kept one that its
+    worker had left to a sibling, of which nobody told the client; that is believed at the moment of the death only.
     """
+    moved = 0
     for pid, at in killed.items():
-        is_its = failure.served_by in (0, pid)
-        if is_its and at - 0.1 <= failure.at <= at + _UNREAD_S and room.get(pid, 1) > 0:
+        if room.get(pid, 1) <= 0 or failure.at < at - 0.1:
+            continue
+        if failure.served_by in (0, pid) and failure.at <= at + _UNREAD_S:
             return pid
-    return 0
+        if failure.at <= at + _MOVED_S:
+            moved = pid
+    return moved
