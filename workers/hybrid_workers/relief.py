@@ -20,6 +20,8 @@ from hybrid.contract.scoreboard import Word
 _READY: Final = 2
 """See hybrid_workers.child.Stage."""
 _SILENT_S: Final = 1.0
+_ROLL_CALL_S: Final = 0.1
+"""How often it is looked who the siblings are: that goes through a thousand slots, and costs as much as a request."""
 LOOK_S: Final = 0.01
 """How often the thread looks while there are requests, and what a call may last before others need not wait for it."""
 IDLE_LOOKS: Final = 20
@@ -34,6 +36,8 @@ class Siblings:
         self._row = context.row
         self._queue = crossing.own
         self._rows: dict[int, tuple[memoryview[int], memoryview[float]]] = {}
+        self._slots: list[int] = []
+        self._look_at = 0.0
 
     def have_room(self, now: float) -> bool:
         """One is ready, alive and not busy."""
@@ -44,9 +48,10 @@ class Siblings:
         return any(True for _ in self._alive(now))
 
     def _alive(self, now: float) -> Iterator[memoryview[int]]:
-        for slot in self._queue.receivers():
-            if slot == self._slot:
-                continue
+        if now >= self._look_at:
+            self._look_at = now + _ROLL_CALL_S
+            self._slots = [slot for slot in self._queue.receivers() if slot != self._slot]
+        for slot in self._slots:
             if slot not in self._rows:
                 row = self._row.neighbour(slot)
                 self._rows[slot] = (row.words, row.floats)
