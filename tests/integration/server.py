@@ -10,6 +10,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -32,6 +33,7 @@ class Log:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        os.set_blocking(fd, False)
         self._text = ""
         self._is_ended = False
         self._changed = threading.Condition()
@@ -40,7 +42,9 @@ class Log:
 
     @property
     def text(self) -> str:
+        """All that was written until now: what a server has logged before it answered is there with the answer."""
         with self._changed:
+            self._take()
             return self._text
 
     def wait(self, pattern: str, *, count: int = 1, timeout: float = WAIT_S) -> list[re.Match[str]]:
@@ -71,16 +75,25 @@ class Log:
         os.close(self._fd)
 
     def _read(self) -> None:
-        while True:
-            data = os.read(self._fd, 65536)
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        while not self._is_ended:
+            poll.poll()
             with self._changed:
-                if data:
-                    self._text += data.decode("utf-8", "replace")
-                else:
-                    self._is_ended = True
-                self._changed.notify_all()
-            if not data:
+                self._take()
+
+    def _take(self) -> None:
+        """With the lock held: all that is in the pipe, which two threads read so that nobody has to wait for one."""
+        while not self._is_ended:
+            try:
+                data = os.read(self._fd, 65536)
+            except BlockingIOError:
                 return
+            if data:
+                self._text += data.decode("utf-8", "replace")
+            else:
+                self._is_ended = True
+            self._changed.notify_all()
 
 
 @dataclass(frozen=True, slots=True)
