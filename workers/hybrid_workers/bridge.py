@@ -23,7 +23,7 @@ from hybrid.asgi import Connection
 from hybrid.errors import ClientGone, DeadlineExceeded, ProtocolError
 from hybrid.http.limits import MOST_PIECES
 from hybrid.http.peer import Peer
-from hybrid.http.request import Request
+from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
 from hybrid_workers.deadline import Target
@@ -250,6 +250,8 @@ class BridgeCycle:
         if content:
             self._connection.took_body()
         pull = None if self.body_is_complete else self._pull
+        if pull is None and self.request.content_length == CHUNKED:
+            self._bridge.spooling.tell_length(environ, content, self._spool)
         if self._spool is not None:
             environ["wsgi.input"] = self._spool.input(content, pull)
             self._spool = None

@@ -16,7 +16,7 @@ from time import monotonic
 
 from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.overload import Verdict
-from hybrid.http.request import Request
+from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.response import Response
 from hybrid.wsgi import BrokenBody, Environ, Exchange, Input, Piece
 from hybrid_workers.connection import HIGH_WATER, Connection
@@ -123,7 +123,10 @@ class Call(Exchange):
         connection.content = []
         content = first[0] if len(first) == 1 else b"".join(first)
         pull = None
-        if not connection.is_read:
+        if connection.is_read:
+            if self.request.content_length == CHUNKED:
+                self._service.spooling.tell_length(environ, content, connection.spool)
+        else:
             pull = connection.pull
             self.source = connection
             self.waited_before = connection.waited(0.0)

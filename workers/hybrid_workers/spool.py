@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from hybrid.errors import ProtocolError, SettingsError
 from hybrid.http.deadlines import held_patience
 from hybrid.settings import Settings
-from hybrid.wsgi import Input
+from hybrid.wsgi import Environ, Input
 
 if TYPE_CHECKING:
     from hybrid_workers.connection import Connection
@@ -53,6 +53,11 @@ class Spooling:
     def used(self) -> int:
         """Bytes in files now."""
         return self._used
+
+    def tell_length(self, environ: Environ, content: bytes, spool: Spool | None) -> None:
+        """A chunked body that is whole has a length after all: there are applications that read none without one."""
+        if self.is_on:
+            environ["CONTENT_LENGTH"] = str(len(content) + (spool.in_memory + spool.on_disk if spool else 0))
 
     @property
     def in_memory(self) -> int:

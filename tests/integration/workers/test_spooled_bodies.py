@@ -161,6 +161,19 @@ def test_a_body_that_the_application_did_not_get_is_not_given_to_the_next_reques
             assert client.ask(post("/echo", body)).body == body
 
 
+@pytest.mark.parametrize("size", [0, 5, 100_000, SIZE])
+def test_a_chunked_body_that_is_whole_has_a_length(start: Start, size: int) -> None:
+    """Django reads no body without one."""
+    server = start("--spool-memory", "3200000")
+    chunk = b"%x\r\n%b\r\n" % (size, BODY[:size]) if size else b""
+    with ExitStack() as stack:
+        (client,) = clients(server, stack, 1)
+        for _ in range(2):
+            client.send(post("/counted", None, "Transfer-Encoding: chunked") + chunk + b"0\r\n\r\n")
+            assert client.hear().body == b"%d" % size
+            assert client.ask(get("/")).body == b"hello"
+
+
 def test_limits_and_framing_hold_while_a_body_is_spooled(start: Start) -> None:
     server = start("--limit-request-body", "300000")
     chunk = b"8000\r\n" + b"c" * 0x8000 + b"\r\n"
