@@ -26,6 +26,8 @@ _POOLS = 8
 _WORDS_PER_POOL = 4
 _READY = 0
 _WEBSOCKET = 1
+_IS_KNOWN = 2
+"""Some worker of the pool has been ready."""
 
 
 class Published(NamedTuple):
@@ -67,6 +69,8 @@ class PoolPage:
         """How many workers of a pool are ready now, and whether they speak WebSocket."""
         at = _POOLS + index * _WORDS_PER_POOL
         self.words[at + _READY] = ready
+        if ready:
+            self.words[at + _IS_KNOWN] = 1
         self.words[at + _WEBSOCKET] = serves_websocket
 
     # the worker's side ------------------------------------------------------------------------------------
@@ -92,6 +96,10 @@ class PoolPage:
     def ready(self, index: int) -> int:
         """How many workers of this pool are ready."""
         return self.words[_POOLS + index * _WORDS_PER_POOL + _READY]
+
+    def is_starting(self, index: int) -> bool:
+        """No worker of this pool has been ready yet, ever."""
+        return not self.words[_POOLS + index * _WORDS_PER_POOL + _IS_KNOWN]
 
     def serves_websocket(self, index: int) -> bool:
         """Do they speak WebSocket? Known once one of them has been ready."""

@@ -3,6 +3,8 @@
 A worker asks for each request whose head it has read. If it is for another pool, the connection goes into that pool's
 queue with all that was read of it, and this worker forgets it: nothing was answered, counted or logged. A pool that has
 no ready worker, or no room in its queue, is stood in for by its fallback; where there is none the client is told 503.
+Only a pool that the server has just started is waited for: its first worker may be ready a moment after this one, and
+a client that came before either would have been kept waiting, not refused.
 
 What is in a queue is answered whatever becomes of its pool: all workers look after all queues, a few times a second.
 """
@@ -133,6 +135,8 @@ class Junction:
             if self._can_take(pool) and self._send(pool, sock, handed):
                 return Way.LEFT
             pool = self._fallbacks.get(pool, "")
+        if self._is_starting(choice.pool) and self._send(choice.pool, sock, handed):
+            return Way.LEFT
         return Way.REFUSED
 
     def relieve(self, sock: socket.socket, peer: Peer, data: bytes = b"", ahead: int = 0) -> bool:
@@ -160,6 +164,10 @@ class Junction:
             return True
         # Everybody stops: the arbiter says so before it says that nobody is ready, and before this worker hears of it.
         return (self.is_stopping or self._page.is_stopping) and self._crossing.queues[pool].has_receiver()
+
+    def _is_starting(self, pool: str) -> bool:
+        index = self._indexes.get(pool)
+        return index is not None and self._page.is_starting(index) and not (self.is_stopping or self._page.is_stopping)
 
     def _send(self, pool: str, sock: socket.socket, handed: Handed) -> bool:
         try:

@@ -1,7 +1,7 @@
 """Answers who served what: pool, pid, path, length and digest of the body, client. Once for WSGI, once for ASGI.
 
 Paths that begin with /.../wait are answered when the file `go` exists; the file `begun` says that one waits.
-Import fails while a file `broken-POOL` exists.
+Import fails while a file `broken-POOL` exists, and takes as long as there is a file `held-POOL`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 POOL = os.environ.get("POOL", "none")
 if Path(f"broken-{POOL}").exists():
     raise LookupError(f"pool {POOL} is broken")
+while Path(f"held-{POOL}").exists():
+    time.sleep(0.01)
 
 
 def _answer(path: str, size: int, digest: str, client: object, method: str) -> bytes:

@@ -34,14 +34,16 @@ class Site:
         self.server: Server = None  # type: ignore[assignment]  # `start` comes first
         self._clients: list[Client] = []
 
-    def start(self, a: str = "sync", b: str = "asgi", *, options: tuple[str, ...] = (), a_more="", b_more="") -> Server:  # type: ignore[no-untyped-def]
+    def start(
+        self, a: str = "sync", b: str = "asgi", *, options: tuple[str, ...] = (), a_more="", b_more="", ready=2
+    ) -> Server:  # type: ignore[no-untyped-def]
         pools = []
         for name, kind, more in (("a", a, a_more), ("b", b, b_more)):
             text = f"{name}=handoff_app:{APPS[kind]},class={kind},raw_env=POOL={name}"
             pools += ["--pool", f"{text},{more}" if more else text]
         routes = ["--route", "/a/*=a", "--route", "/b/*=b"]
         self.server = Server([*pools, *routes, *options], self.folder)
-        self.server.wait_ready(2)
+        self.server.wait_ready(ready)
         return self.server
 
     def connect(self, pool: str = "") -> Client:
@@ -276,6 +278,18 @@ def _has_answer(client: Client) -> bool:
         return False
     finally:
         client.socket.settimeout(WAIT_S)
+
+
+@pytest.mark.parametrize(("a", "b"), [("sync", "asgi"), ("asgi", "sync")])
+def test_a_pool_whose_first_worker_is_still_starting_is_waited_for(site: Site, a: str, b: str) -> None:
+    held = site.folder / "held-b"
+    held.touch()
+    site.start(a, b, ready=1, options=("--handoff-timeout", "60"))
+    client = site.connect("a")
+    client.send(get("/b/x"))
+    assert not _has_answer(client)
+    held.unlink()
+    assert said(client.hear())[0] == "b"
 
 
 def test_a_full_queue_is_stood_in_for_by_the_fallback(site: Site) -> None:

@@ -68,3 +68,13 @@ def test_stop_of_the_arbiter_is_seen_by_all() -> None:
     assert not page.is_stopping
     page.stop()
     assert (page.is_stopping, page.ready(0), page.version) == (True, 1, 0)
+
+
+def test_a_pool_starts_until_one_of_its_workers_has_been_ready_and_never_again() -> None:
+    page = PoolPage()
+    page.note(1, ready=0, serves_websocket=False)
+    assert page.is_starting(1)
+    page.note(1, ready=1, serves_websocket=False)
+    page.note(1, ready=0, serves_websocket=False)
+    assert not page.is_starting(1)
+    assert page.is_starting(0)

@@ -22,7 +22,8 @@ from hybrid.routing import Choice, Pattern, Route, Share
 from hybrid_workers.junction import RETRY_AFTER, Junction, Rescue, Way, unavailable
 
 ROUTE = Route(Pattern("/**"), (Share("api", 1.0),))
-NAMES = ("default", "api", "old")
+NAMES = ("default", "api", "old", "new")
+"""No worker of the last one has been ready yet."""
 HEAD = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 TIMEOUT = 5.0
 
@@ -132,6 +133,31 @@ def test_fallbacks_in_a_circle_end(crossed: Crossed) -> None:
     assert crossed.pass_on() is Way.REFUSED
 
 
+def test_a_pool_that_has_never_been_ready_is_waited_for(crossed: Crossed) -> None:
+    assert [crossed.pass_on("new") for _ in range(3)] == [Way.LEFT, Way.LEFT, Way.REFUSED]
+    handed = crossed.taken("new")
+    assert handed is not None
+    assert handed.data == HEAD
+
+
+@pytest.mark.parametrize("crossed", [{"new": "old"}], indirect=True)
+def test_a_fallback_serves_while_its_pool_starts(crossed: Crossed) -> None:
+    assert crossed.pass_on("new") is Way.LEFT
+    assert crossed.taken("old") is not None
+
+
+def test_a_pool_that_has_never_been_ready_is_waited_for_no_longer_than_for_others(crossed: Crossed) -> None:
+    crossed.pass_on("new")
+    now = monotonic()
+    assert _rescues(crossed, now) == []
+    assert _rescues(crossed, now + TIMEOUT) == [("new", Rescue.REFUSE)]
+
+
+def test_nobody_waits_for_a_pool_that_will_not_start_any_more(crossed: Crossed) -> None:
+    crossed.page.stop()
+    assert crossed.pass_on("new") is Way.REFUSED
+
+
 def test_who_is_refused_is_told_when_to_come_back() -> None:
     error = unavailable("api")
     assert error.status == 503
@@ -211,7 +237,7 @@ def test_the_own_queue_is_no_orphan_though_nobody_is_ready(crossed: Crossed) -> 
 
 
 def test_the_last_of_all_looks_where_nobody_receives(crossed: Crossed) -> None:
-    crossed.set_ready(default=0, api=0, old=1)
+    crossed.set_ready(default=0, api=0, old=1, new=1)
     crossed.queues["api"].enter(1, os.getpid())
     crossed.junction.leave()
     assert crossed.junction.abandoned() == [crossed.queues["default"]]
