@@ -84,6 +84,11 @@ class Cell:
             words[_ERRORS] += 1
         words[_COUNTERS + bucket_of(seconds)] += 1
 
+    def refused(self) -> None:
+        """A request could not be given to the pool. How long it took to find that out says nothing of the pool."""
+        self._words[_REQUESTS] += 1
+        self._words[_ERRORS] += 1
+
     def sample(self, wall_s: float, cpu_s: float) -> None:
         """Of a request whose processor time was measured."""
         words = self._words

@@ -11,11 +11,11 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from hybrid.contract.crossing import Crossing
-from hybrid.contract.queue import Handed, Queue
+from hybrid.contract.queue import Handed, Kind, Queue
 from hybrid.http.request import Request
 from hybrid.http1.refusal import refusal
 from hybrid.routing import Choice
-from hybrid_workers.junction import Junction, Rescue, Way, adding_cookie, unavailable
+from hybrid_workers.junction import Junction, Rescue, Way, adding_cookie, unavailable, unmark
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_accept import Acceptor
@@ -44,6 +44,8 @@ class AsgiCrossroads:
         handed = connection.handed
         if handed is not None:  # it was brought here for this request
             connection.handed = None
+            if handed.kind is not Kind.SHADOW:
+                unmark(request)
             self._introduce(connection, handed.route, handed.set_cookie)
             return False
         junction = self.junction
@@ -127,6 +129,8 @@ class AsgiCrossroads:
         assert acceptor is not None, "start() comes first"
         peer = self._service.admissions.meet(handed.client, handed.server)
         refused = unavailable(self.junction.pool) if now > handed.deadline else None
+        if refused is not None:
+            self.junction.note_refused(self.junction.pool, handed.route)
         acceptor.adopt(sock, peer, handed=handed, refused=refused)
 
     # -- time ---------------------------------------------------------------------------------------
@@ -153,6 +157,7 @@ class AsgiCrossroads:
                 return
             sock, handed = received
             if now > handed.deadline or rescue is Rescue.REFUSE:
+                self.junction.note_refused(name, handed.route)
                 peer = self._service.admissions.meet(handed.client, handed.server)
                 acceptor.adopt(sock, peer, handed=handed, refused=unavailable(name))
             elif rescue is Rescue.SERVE:

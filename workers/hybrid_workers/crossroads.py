@@ -12,7 +12,7 @@ from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http1.refusal import refusal
 from hybrid_workers.connection import Connection, Phase
-from hybrid_workers.junction import Junction, Rescue, Way, adding_cookie, unavailable
+from hybrid_workers.junction import Junction, Rescue, Way, adding_cookie, unavailable, unmark
 from hybrid_workers.poller import EXCLUSIVE, READ, Poller
 from hybrid_workers.relief import Siblings
 
@@ -91,6 +91,8 @@ class Crossroads:
         handed = connection.handed
         if handed is not None:  # it was brought here for this request
             connection.handed = None
+            if handed.kind is not Kind.SHADOW:
+                unmark(request)
             self._introduce(connection, handed.route, handed.set_cookie)
             return False
         if self.junction.is_routing and self._routes_away(connection, request):
@@ -169,6 +171,7 @@ class Crossroads:
         host = self._host
         peer = self._service.admissions.meet(handed.client, handed.server)
         if now > handed.deadline:
+            self.junction.note_refused(self.junction.pool, handed.route)
             host.turn_away(sock, peer, unavailable(self.junction.pool), now)
             return
         connection = host.adopt(sock, peer, now, is_new=False)
@@ -222,6 +225,7 @@ class Crossroads:
                 return
             sock, handed = received
             if now > handed.deadline or rescue is Rescue.REFUSE:
+                self.junction.note_refused(name, handed.route)
                 peer = self._service.admissions.meet(handed.client, handed.server)
                 host.turn_away(sock, peer, unavailable(name), now)
             elif rescue is Rescue.SERVE:

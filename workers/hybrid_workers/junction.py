@@ -27,6 +27,7 @@ from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.routing import Choice, Route, RouteTable
 from hybrid.routing.in_force import from_text
+from hybrid.routing.shadow import MARK
 
 if TYPE_CHECKING:
     from hybrid.http1.receiver import Receiver
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _VERSION: Final = 0
 _MOST_NAMES: Final = 1024
+_QUIET_S: Final = 5.0
+_MARKS: Final = (MARK, MARK.replace(b"-", b"_"))
 RETRY_AFTER: Final = b"retry-after: 1\r\n"
 
 
@@ -85,6 +88,7 @@ class Junction:
         self._version = 0
         self._fallbacks: Mapping[str, str] = crossing.fallbacks
         self._patterns: dict[Route, str] = {}
+        self._say_starved_at = 0.0
         self._gone_since: dict[str, float] = {}
         self.queue.enter(self._slot, os.getpid())
 
@@ -95,6 +99,7 @@ class Junction:
 
         Raises ProtocolError(400) where a trusted peer names a pool that does not exist.
         """
+        unmark(request)
         if self._words[_VERSION] != self._version:
             self._read_routes()
         table = self._table
@@ -137,7 +142,13 @@ class Junction:
             pool = self._fallbacks.get(pool, "")
         if self._is_starting(choice.pool) and self._send(choice.pool, sock, handed):
             return Way.LEFT
+        self.note_refused(choice.pool, handed.route)
         return Way.REFUSED
+
+    def note_refused(self, pool: str, route: str) -> None:
+        """A request is told that this pool cannot serve it: its error, though it never saw it."""
+        if self._crossing.traffic is not None and route:
+            self._crossing.traffic.cell(pool, route).refused()
 
     def relieve(self, sock: socket.socket, peer: Peer, data: bytes = b"", ahead: int = 0) -> bool:
         """Leave a connection to an idle worker of our own pool. False: keep it."""
@@ -194,7 +205,8 @@ class Junction:
 
     def is_starved(self) -> bool:
         """There is no descriptor left for what waits in our queue: leave it to a sibling until the next sweep."""
-        if self.queue.is_starved:
+        if self.queue.is_starved and monotonic() >= self._say_starved_at:
+            self._say_starved_at = monotonic() + _QUIET_S
             self._log.error("hand-off: no descriptor left; trying again soon; raise ulimit -n")
         return self.queue.is_starved
 
@@ -213,6 +225,19 @@ class Junction:
             for name, queue in self._crossing.queues.items()
             if self._page.ready(self._indexes[name]) <= 0 and not queue.has_receiver()
         ]
+
+
+def unmark(request: Request) -> None:
+    """Take out the field that says of a request that it is a copy: of one that came from a client it is not true.
+
+    Nor is it where the client is a trusted proxy, which passes on what its own clients say.
+    """
+    for name, _ in request.headers:
+        if name in _MARKS:
+            # Other requests with the same fields may share the list.
+            request.headers = [field for field in request.headers if field[0] not in _MARKS]
+            request.block = None
+            return
 
 
 def adding_cookie(prefixes: Prefixes, set_cookie: bytes) -> Prefixes:

@@ -1,7 +1,8 @@
 """Answers who served what: pool, pid, path, length and digest of the body, client. Once for WSGI, once for ASGI.
 
 Paths that begin with /.../wait are answered when the file `go` exists; the file `begun` says that one waits.
-Import fails while a file `broken-POOL` exists, and takes as long as there is a file `held-POOL`.
+Import fails while a file `broken-POOL` exists, and takes as long as there is a file `held-POOL`; while there is one
+`few-POOL`, there are few descriptors.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import resource
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -19,6 +21,11 @@ if Path(f"broken-{POOL}").exists():
     raise LookupError(f"pool {POOL} is broken")
 while Path(f"held-{POOL}").exists():
     time.sleep(0.01)
+
+
+if Path(f"few-{POOL}").exists():
+    most = len(os.listdir("/proc/self/fd")) + 12
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _answer(path: str, size: int, digest: str, client: object, method: str) -> bytes:
@@ -35,6 +42,8 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., object]) -> Iter
         Path("begun").touch()
         while not Path("go").exists():
             time.sleep(0.005)
+    elif path.endswith("/marks"):
+        path = environ.get("HTTP_X_HYBRID_SHADOW", "none")
     elif path.endswith("/slow"):
         time.sleep(0.3)
     client = f"{environ.get('REMOTE_ADDR')}:{environ.get('REMOTE_PORT')}"
@@ -71,8 +80,11 @@ async def asgi(
         Path("begun").touch()
         while not Path("go").exists():
             await asyncio.sleep(0.005)
+    path = scope["path"]
+    if path.endswith("/marks"):
+        path = dict(scope["headers"]).get(b"x-hybrid-shadow", b"none").decode()
     host, port = scope["client"] or (None, None)
-    answer = _answer(scope["path"], size, digest.hexdigest()[:16], f"{host}:{port}", scope["method"])
+    answer = _answer(path, size, digest.hexdigest()[:16], f"{host}:{port}", scope["method"])
     head = [(b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": head})
     await send({"type": "http.response.body", "body": answer})

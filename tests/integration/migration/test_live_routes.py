@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import subprocess
@@ -47,6 +48,60 @@ def test_everything_there_and_back_under_load_fails_no_request(pools: Pools) -> 
     assert kept.errors == fresh.errors == []
     assert fresh.seen["modern"] > 0
     assert server.stop() == 0
+
+
+def test_routes_by_host_method_and_field_are_served_and_changed_by_their_pool(pools: Pools) -> None:
+    pools.configure(
+        bottom='[[routes]]\npath = "/*"\nhost = "new.example"\npool = "modern"\n'
+        '[[routes]]\npath = "/form"\nmethods = ["POST"]\npools = { modern = 1 }\n'
+        '[[routes]]\npath = "/beta"\nheader = "X-Beta: 1"\npool = "modern"\n'
+    )
+    server = pools.start()
+
+    def who(path: str, method: str = "GET", **fields: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in fields.items()})
+        try:
+            return connection.getresponse().read().split()[0].decode()
+        finally:
+            connection.close()
+
+    assert [who("/"), who("/", Host="NEW.example:80"), who("/", Host="old.example")] == ["legacy", "modern", "legacy"]
+    assert [who("/form"), who("/form", "POST")] == ["legacy", "modern"]
+    assert [who("/beta"), who("/beta", X_Beta="1"), who("/beta", X_Beta="2")] == ["legacy", "modern", "legacy"]
+    pools.told("promote", "new.example/*", "legacy")
+    pools.told("promote", "POST /form", "legacy")
+    pools.told("promote", "/beta", "legacy")  # fields cannot be typed; it is the only one of its path
+    assert who("/", Host="new.example") == who("/form", "POST") == who("/beta", X_Beta="1") == "legacy"
+
+
+def test_who_is_drawn_by_address_keeps_the_pool_without_a_cookie_and_who_is_not_sticky_does_not(pools: Pools) -> None:
+    pools.configure(
+        legacy=2,
+        modern=2,
+        top='forwarded_allow_ips = ["127.0.0.1"]\nforwarded_headers = "for"',
+        bottom='[[routes]]\npath = "/client"\npools = { legacy = 50, modern = 50 }\nsticky = "client"\n'
+        '[[routes]]\npath = "/none"\npools = { legacy = 50, modern = 50 }\nsticky = "none"\n',
+    )
+    server = pools.start(ready=4)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=WAIT_S)
+
+    def who(path: str, client: str) -> str:
+        connection.request("GET", path, headers={"X-Forwarded-For": client})
+        response = connection.getresponse()
+        assert response.getheader("Set-Cookie") is None
+        return response.read().split()[0].decode()
+
+    clients = [f"203.0.113.{number}" for number in range(40)]
+    first = [who("/client", client) for client in clients]
+    assert set(first) == {"legacy", "modern"}
+    assert [who("/client", client) for client in clients] == first
+    assert {who("/none", "203.0.113.1") for _ in range(40)} == {"legacy", "modern"}
+    pools.told("route", "/client=legacy:10,modern:90")  # it counts for everybody, and moves nobody the wrong way
+    moved = [who("/client", client) for client in clients]
+    assert moved.count("modern") > first.count("modern")
+    assert all(now == "modern" for was, now in zip(first, moved, strict=True) if was == "modern")
+    connection.close()
 
 
 def test_routes_are_printed_as_the_lines_to_commit(pools: Pools) -> None:

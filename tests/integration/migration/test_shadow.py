@@ -304,6 +304,26 @@ def test_the_fuse_trips_on_a_regression_at_a_tenth_of_the_requests(site: Site) -
     assert site.facts()["routes"][0]["weights"] == {"legacy": 90, "modern": 10}
 
 
+def test_the_fuse_trips_on_a_pool_that_nobody_can_be_given_to(site: Site) -> None:
+    """It answers nothing itself: others say 503 in its place."""
+    options = ("--fuse", "error-rate>2%", "--handoff-queue", "1", "--handoff-timeout", "0.2", "--timeout", "60")
+    site.start("--route", "/*=legacy:50,modern:50", *options, workers=2)
+    pid = site.pid_of("modern")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        refused, line = 0, ""
+        for number in range(1000):
+            refused += site.ask("/")[0] == 503
+            if number % 20 == 0 and (found := re.search(r"Fuse: route .*", site.server.log.text)):
+                line = found[0]
+                break
+        assert re.search(r"route /\*: modern loses its weight to legacy: error-rate>2%", line), refused
+        assert traffic(site.facts(), "modern")["errors"] >= 20
+        assert [site.ask("/")[0] for _ in range(50)] == [200] * 50
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def test_the_fuse_trips_when_an_event_loop_is_held_up_and_the_report_names_the_line(site: Site) -> None:
     site.start("--route", "/*=legacy:50,modern:50", "--fuse", "loop-lag>0.3s", workers=2)
     _, line = break_it(site, "/block")
