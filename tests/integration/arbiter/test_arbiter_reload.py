@@ -35,7 +35,7 @@ def test_reload_makes_before_it_breaks(arbiter: StartArbiter) -> None:
 def test_reload_that_cannot_boot_leaves_the_old_workers_serving(
     arbiter: StartArbiter, tmp_path: Path, trouble: str
 ) -> None:
-    run = arbiter(workers=2, boot_timeout=0.7)
+    run = arbiter(workers=2, **({"boot_timeout": 2.0} if trouble == "hang" else {}))
     old = run.ready(2)
     (tmp_path / "broken").write_text(trouble)
     run.kill(signal.SIGHUP)
@@ -105,6 +105,9 @@ def test_reloads_one_upon_the_other_end_with_the_last(arbiter: StartArbiter, tmp
     (tmp_path / "settings.json").write_text(json.dumps({"workers": 3}))
     run.kill(signal.SIGHUP)
     (last,) = run.wait_for(r"Reloaded: generation (\d+) serves with 3 workers")
+    for pid, generation in re.findall(r"Booting worker with pid: (\d+) .* gen=(\d+)", run.log):
+        if generation != last:
+            wait_gone(int(pid))
     assert run.ask()[2] == int(last)
     assert run.stop() == 0
     booted = [int(generation) for generation in re.findall(r"Booting worker with pid: .* gen=(\d+)", run.log)]
