@@ -194,7 +194,6 @@ class _Fields:
 def _set_host(request: Request, host: bytes) -> None:
     """The Host field goes with it, as applications build their links from that one."""
     request.host = host
-    request.block = None
     request.headers = [(b"host", host), *(line for line in request.headers if line[0] != b"host")]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from hybrid.http.field_block import FieldBlock
+from typing import Final
 
 NO_BODY: Final = 0
 CHUNKED: Final = -1
@@ -19,7 +16,6 @@ class Request:
 
     __slots__ = (
         "arrived",
-        "block",
         "client",
         "content_length",
         "expects_continue",
@@ -66,8 +62,6 @@ class Request:
     """Some field speaks for a proxy (X-Forwarded-*, Forwarded)."""
     underscored: list[tuple[bytes, bytes]] | None
     """Fields whose name has an underscore: kept apart from `headers`, see hybrid.http.fieldmap."""
-    block: FieldBlock | None
-    """What is known of the field lines, when the very same have come before: see FieldBlock."""
     head: bytes
     """The exact bytes of the head, empty line included: what a hand-off passes on."""
     client: tuple[str, int] | None

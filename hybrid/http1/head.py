@@ -15,7 +15,6 @@ from typing import Final, Protocol, cast
 
 from hybrid.errors import ProtocolError
 from hybrid.http.authority import is_authority
-from hybrid.http.field_block import FieldBlocks
 from hybrid.http.limits import Limits
 from hybrid.http.names import KNOWN, Field, learn
 from hybrid.http.request import CHUNKED, Request
@@ -61,7 +60,6 @@ class HeadParser:
 
     __slots__ = (
         "_append",
-        "_blocks",
         "_connection",
         "_expect",
         "_fields",
@@ -69,7 +67,6 @@ class HeadParser:
         "_has_two_hosts",
         "_host",
         "_is_special",
-        "_known",
         "_length",
         "_limits",
         "_longest_field",
@@ -86,8 +83,6 @@ class HeadParser:
     def __init__(self, fields: FieldParser, limits: Limits) -> None:
         self._fields = fields
         self._limits = limits
-        self._blocks = FieldBlocks()
-        self._known = self._blocks.known
         self._longest_line = limits.request_line
         self._longest_head = limits.head
         self._longest_field = limits.field_size
@@ -136,17 +131,7 @@ class HeadParser:
             request.upgrade = b""
             request.underscored = None
             request.request_id = b""
-            lines = head[eol:]
-            block = self._known.get(lines)
-            if block is not None and request.version and request.host is None:
-                request.block = block
-                request.headers = block.headers.copy()
-                request.host = block.host
-                request.forwarded = block.forwarded
-                request.keep_alive = True
-            else:
-                request.block = None
-                self._field_lines(lines, request)
+            self._field_lines(head[eol:], request)
             return request
         except ProtocolError as error:
             self._reset()
@@ -178,7 +163,6 @@ class HeadParser:
         if self._forwarded:
             self._forwarded = False
             request.forwarded = True
-        is_new = version == 1 and request.host is None and not self._is_special
         if request.host is None:
             request.host = host
         else:
@@ -187,8 +171,6 @@ class HeadParser:
             self._semantics(request)
         if len(lines) > self._longest_field:
             _check_sizes(request, self._limits)
-        if is_new:
-            self._blocks.saw(lines, request)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field line, from the back end."""

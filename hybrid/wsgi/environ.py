@@ -116,15 +116,17 @@ class Environs:
         if not self._is_plain and (path.startswith(self._under) or path == self._prefix):
             text = text[len(self._root) :]
         environ["PATH_INFO"] = text
-        block = request.block
-        if block is None:
-            _add_fields(environ, request)
-        else:
-            fields = block.environ
-            if fields is None:
-                fields = block.environ = {}
-                _add_fields(fields, request)
-            environ.update(fields)
+        keys = _KEYS
+        for name, value in request.headers:
+            try:
+                key = keys[name]
+            except KeyError:
+                key = _learn(name)
+            if key in environ:
+                separator = "; " if key == "HTTP_COOKIE" else ","
+                environ[key] = f"{environ[key]}{separator}{str(value, 'latin-1')}"
+            elif key:
+                environ[key] = str(value, "latin-1")
         if (
             request.forwarded
             or request.client is None
@@ -150,21 +152,6 @@ class Environs:
                 path = path[len(prefix) :]
             environ["SCRIPT_NAME"] = root
             environ["PATH_INFO"] = str(path, "latin-1")
-
-
-def _add_fields(environ: Environ, request: Request) -> None:
-    """The header fields; several of one name become one."""
-    keys = _KEYS
-    for name, value in request.headers:
-        try:
-            key = keys[name]
-        except KeyError:
-            key = _learn(name)
-        if key in environ:
-            separator = "; " if key == "HTTP_COOKIE" else ","
-            environ[key] = f"{environ[key]}{separator}{str(value, 'latin-1')}"
-        elif key:
-            environ[key] = str(value, "latin-1")
 
 
 def _set_client(environ: Environ, client: tuple[str, int] | None) -> None:

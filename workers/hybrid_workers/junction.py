@@ -234,9 +234,7 @@ def unmark(request: Request) -> None:
     """
     for name, _ in request.headers:
         if name in _MARKS:
-            # Other requests with the same fields may share the list.
             request.headers = [field for field in request.headers if field[0] not in _MARKS]
-            request.block = None
             return
 
 

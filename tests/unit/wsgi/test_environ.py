@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from hybrid.http.limits import Limits
 from hybrid.http.peer import Peer
-from hybrid.http1.fields_httptools import HttptoolsFields
-from hybrid.http1.head import HeadParser
 from hybrid.wsgi import Environs, FileWrapper
 from tests.unit.wsgi.requests import PEER, request
 
@@ -199,21 +196,3 @@ def test_a_prefix_from_a_proxy_is_the_script_name(is_stripped: bool, path_info: 
 def test_a_flag_tells_of_threads_and_processes() -> None:
     environ = environ_of(is_multithread=True, is_multiprocess=True)
     assert (environ["wsgi.multithread"], environ["wsgi.multiprocess"]) == (True, True)
-
-
-def test_field_lines_that_are_known_make_the_same_environ_and_one_for_each_request() -> None:
-    parser = HeadParser(HttptoolsFields(), Limits())
-    environs = Environs(errors=io.StringIO(), is_multithread=False, is_multiprocess=False)
-    template = environs.template(PEER)
-    head = b"GET /a HTTP/1.1\r\nHost: h\r\nCookie: a=1\r\nProxy: x\r\nX-A: 1\r\nX-A: 2\r\nCookie: b=2\r\n\r\n"
-    made = []
-    for _ in range(5):
-        found = parser.parse(head)
-        found.client, found.server, found.scheme, found.root_path = PEER.client, PEER.server, PEER.scheme, ""
-        environ = environs.of(found, template)
-        made.append(environ.copy())
-        environ.clear()  # as the application may
-    assert found.block is not None
-    assert made == [made[0]] * 5
-    assert (made[0]["HTTP_COOKIE"], made[0]["HTTP_X_A"]) == ("a=1; b=2", "1,2")
-    assert "HTTP_PROXY" not in made[0]
