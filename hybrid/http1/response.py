@@ -7,8 +7,8 @@ application that fails after choosing a status can still be answered 500. RFC 91
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable
-from email.utils import formatdate
 from enum import IntEnum
 from typing import Final
 
@@ -80,6 +80,8 @@ CODES: dict[int | str, int] = {}
 """Status as applications give it -> its code, checked. Read it directly on the hot path; `status_code()` on a miss."""
 _MOST = 1024
 _LONGEST = 256
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _WITHOUT_CONTENT = frozenset({204, 205, 304})
 
 
@@ -123,7 +125,7 @@ class Prefixes:
 
     def refresh(self, epoch_s: float | None) -> None:
         """Render the Date anew. Call about once a second with the wall clock; None means now."""
-        self._date = b"date: " + formatdate(epoch_s, usegmt=True).encode() + b"\r\n" if self._with_date else b""
+        self._date = b"date: " + http_date(epoch_s).encode() + b"\r\n" if self._with_date else b""
         common = self._date + self._server + self._extra
         if common != self._common:
             self._common = common
@@ -149,6 +151,15 @@ class Prefixes:
         if field == _Special.SERVER:
             return prefix.replace(b"\r\n" + self._server, b"\r\n", 1)
         return prefix
+
+
+def http_date(epoch_s: float | None) -> str:
+    """As RFC 9110 section 5.6.7 wants it, whatever the locale. email.utils can do it too, and takes 10 ms to import."""
+    now = time.gmtime(epoch_s)
+    return (
+        f"{_DAYS[now.tm_wday]}, {now.tm_mday:02} {_MONTHS[now.tm_mon - 1]} {now.tm_year:04}"
+        f" {now.tm_hour:02}:{now.tm_min:02}:{now.tm_sec:02} GMT"
+    )
 
 
 def status_line(status: int | str) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+
 import pytest
 
 from hybrid.http.request import Request
 from hybrid.http1.interim import early_hints
-from hybrid.http1.response import _LINES, Prefixes, Response, ResponseError, header_line, status_line
+from hybrid.http1.response import _LINES, Prefixes, Response, ResponseError, header_line, http_date, status_line
 
 PREFIXES = Prefixes()
 PREFIXES.refresh(0)
@@ -396,3 +398,8 @@ def test_content_beyond_its_length_still_ends_where_the_head_said() -> None:
         response.content(b"d", more=True)
     assert response.is_self_delimiting
     assert not response.is_complete
+
+
+@pytest.mark.parametrize("epoch_s", [0, 784111777, 1709164799, 1709164800.9, 4102444799])
+def test_date_is_that_of_the_standard_library(epoch_s: float) -> None:
+    assert http_date(epoch_s) == formatdate(epoch_s, usegmt=True)
