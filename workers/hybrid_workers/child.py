@@ -67,6 +67,7 @@ def run_worker(context: WorkerContext) -> int:
             chosen, why = _choose(context, ours)
         else:
             chosen, why = _choose_audited(context, ours)
+            _import_parser(context.settings)
             before_fork: Callable[[Settings], None] | None = getattr(chosen, "before_fork", None)
             if before_fork is not None:
                 before_fork(context.settings)
@@ -208,6 +209,16 @@ def _load(name: str) -> type[Worker]:
     if prepare is not None:
         prepare()
     return found
+
+
+def _import_parser(settings: Settings) -> None:
+    """In a template, once for all workers that are made of it."""
+    from hybrid.http1.back_ends import field_parser
+
+    try:
+        field_parser(settings.http)
+    except ImportError:  # the worker that wants it says it
+        pass
 
 
 def _choose(context: WorkerContext, ours: type[Worker] | None) -> tuple[type[Worker], str]:
