@@ -18,7 +18,7 @@ from tests.integration.abuse.bulk import (
     watched,
 )
 from tests.integration.server import Server, read_until
-from tests.integration.workers.wire import Client, get
+from tests.integration.workers.wire import Client, get, post
 
 FIELD = b"X-Filler: " + b"f" * 100 + b"\r\n"
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
@@ -85,6 +85,18 @@ def check_idle_connections_cost_little(server: Server, count: int, each: int) ->
         used = settled(pid) - before
         answer_quickly(server)
     assert used < count * each, f"{used / count:.0f} bytes each"
+
+
+def check_slow_uploads_cost_little(server: Server, clients: int, size: int, most: int) -> None:
+    """Uploads that stand still half-way; a client that is quick is served meanwhile."""
+    pid = warmed_up(server)
+    half = post("/upload", None, f"Content-Length: {2 * size}") + b"x" * size
+    with watched(pid) as growth, holding(server, clients, half):
+        server.get("/")  # behind what has come of them all
+        for _ in range(5):
+            answer_quickly(server)
+        upload(server, 4)
+    assert growth.most < most, f"grew by {growth.most / MB:.1f} MB"
 
 
 def check_slow_clients_stop_nobody(server: Server, clients: int) -> None:
