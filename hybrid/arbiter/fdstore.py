@@ -15,7 +15,6 @@ import os
 import socket
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
 
 from hybrid.arbiter.notify import Notifier
 
@@ -59,12 +58,16 @@ def take_passed(environ: MutableMapping[str, str], pid: int) -> Passed:
 
 def name_of(bind: str) -> str:
     """The name of its descriptor: printable ASCII without colons. "" when that is too long for one."""
+    from urllib.parse import quote  # half a megabyte, and for few arbiters
+
     name = _PREFIX + quote(bind, safe="/@[],=+*")
     return name if len(name) <= _LONGEST_NAME else ""
 
 
 def bind_of(name: str) -> str:
     """The opposite; "" for a name that is not one of ours."""
+    from urllib.parse import unquote
+
     return unquote(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else ""
 
 
@@ -79,6 +82,8 @@ class FdStore:
 
     def keep(self, sockets: Mapping[str, socket.socket]) -> None:
         """Have the manager keep these, by bind value, and no others of ours. Cheap when nothing has changed."""
+        if not (self._limit or self._names):
+            return
         wanted = {name_of(bind): sock for bind, sock in sockets.items()}
         wanted.pop("", None)
         for name in sorted(self._names - wanted.keys()):

@@ -39,11 +39,11 @@ class RouteKeeper:
 
     def bequeath(self) -> str:
         """For the arbiter that an upgrade starts, in one environment variable: without the past where that is long."""
-        from hybrid.routing.live import to_json
-
         live = self.live
         if live is None or not live.is_changed:
             return ""
+        from hybrid.routing.live import to_json
+
         texts = (to_json(replace(live, changes=live.changes[len(live.changes) - most :])) for most in _past(live))
         text = next((text for text in texts if len(text) <= _MOST_BEQUEATHED), "")
         if not text:
@@ -52,10 +52,10 @@ class RouteKeeper:
 
     def inherit(self, text: str) -> None:
         """Take what `bequeath()` has made; another version may have, and then it is left."""
-        from hybrid.routing.live import from_json
-
         if not text:
             return
+        from hybrid.routing.live import from_json
+
         try:
             self.live = from_json(text, "upgrade")
         except SettingsError as error:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
-import tempfile
 from collections.abc import Callable
 
 DUMP_SIGNAL: int | None = signal.SIGRTMIN + 10 if hasattr(signal, "SIGRTMIN") else None
@@ -23,6 +22,8 @@ def make() -> int:
     """An empty box; the descriptor is the caller's. Raises OSError."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("hybrid-stacks")
+    import tempfile  # half a megabyte of the arbiter, and nothing where memory files exist
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
