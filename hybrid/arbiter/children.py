@@ -117,7 +117,7 @@ class Children:
         arbiter_pid = os.getpid()  # asked here: in the child, getppid() may already name somebody else
         _flush()
         if not gc.get_freeze_count():
-            # What is ours is shared until somebody writes to it, and a worker's collector writes to each object it sees.
+            # What is ours is shared until somebody writes to it, and a worker's collector writes to all that it sees.
             gc.collect()
             gc.freeze()
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
