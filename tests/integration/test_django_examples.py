@@ -86,10 +86,13 @@ def test_upload_of_50_mb_with_a_length_arrives_whole(browser: httpx.Client) -> N
     assert answer.json() == {"size": SIZE, "sha256": digest()}
 
 
-def test_upload_in_chunks_arrives_whole_where_django_reads_it(browser: httpx.Client) -> None:
-    # Over WSGI, Django reads as much as Content-Length says: nothing here. The server must then find the
-    # next request on the connection behind a body that nobody read.
-    is_read = browser.get("/process/").json()["interface"] == "asgi"
+def test_upload_in_chunks_arrives_whole_where_django_reads_it(
+    browser: httpx.Client, request: pytest.FixtureRequest
+) -> None:
+    # Over WSGI, Django reads as much as Content-Length says. A body that the server has whole before it calls Django
+    # has one; gevent calls at once, so that Django reads nothing, and the server must then find the next request on
+    # the connection behind a body that nobody read.
+    is_read = "gevent" not in request.node.name
     size = SIZE if is_read else len(BLOCK)
     answer = browser.put("/upload/", content=blocks(size))
     assert answer.request.headers["transfer-encoding"] == "chunked"

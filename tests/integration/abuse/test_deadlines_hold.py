@@ -103,7 +103,7 @@ def test_an_answer_read_slowly_but_steadily_is_not_cut(bulk: Bulk) -> None:
     """The kernel holds megabytes of it and takes nothing more for a long time; still the client takes something."""
     server = bulk("--write-timeout", "1", "--write-min-rate", "1000")
     with narrow(server) as sock:
-        sock.sendall(get("/download/20"))
+        sock.sendall(get("/download/1000"))  # more than three seconds of sips, however quick the machine
         sip(server, sock, 3000, seconds=3.0)
 
 
