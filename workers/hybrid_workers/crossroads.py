@@ -27,9 +27,12 @@ class Host(Protocol):
     """The reactor."""
 
     is_stopping: bool
-    is_closed: bool
 
     connections: dict[int, Connection]
+
+    @property
+    def is_closed(self) -> bool:
+        """It accepts no more."""
 
     @property
     def is_full(self) -> bool:
