@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import socket
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
+from hybrid.contract import WorkerContext
 from hybrid.contract.crossing import Crossing
-from hybrid.contract.queue import Handed, Kind, Queue
+from hybrid.contract.queue import Handed
+from hybrid.errors import ProtocolError
+from hybrid.http.peer import Peer
 from hybrid.http.request import Request
-from hybrid.http1.refusal import refusal
 from hybrid.routing import Choice
-from hybrid_workers.junction import Junction, Rescue, Way, adding_cookie, unavailable, unmark
+from hybrid_workers.arrivals import Arrivals
+from hybrid_workers.junction import Way, unavailable
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_accept import Acceptor
@@ -26,16 +29,19 @@ BUDGET: Final = 8
 """Connections received in one turn of the loop: between two a sibling gets its chance."""
 
 
-class AsgiCrossroads:
+class AsgiCrossroads(Arrivals):
     """One per worker with a crossing. `takes_away` is for connections, with each request; the rest for the worker."""
 
-    def __init__(self, service: Service, crossing: Crossing, context: Any) -> None:
-        self.junction = Junction(context, crossing)
+    is_closed = False
+
+    def __init__(self, service: Service, crossing: Crossing, context: WorkerContext) -> None:
+        super().__init__(service, context, crossing, budget=BUDGET)
         self._service = service
         self._acceptor: Acceptor | None = None
-        self._is_receiving = False
-        self._is_closing = False
-        self._has_left = False
+
+    @property
+    def is_full(self) -> bool:
+        return self._acceptor is None or self._acceptor.is_full
 
     # -- going --------------------------------------------------------------------------------------
 
@@ -43,17 +49,14 @@ class AsgiCrossroads:
         """The head of a request is read: is it another worker's from here on? Raises ProtocolError."""
         handed = connection.handed
         if handed is not None:  # it was brought here for this request
-            connection.handed = None
-            if handed.kind is not Kind.SHADOW:
-                unmark(request)
-            self._introduce(connection, handed.route, handed.set_cookie)
+            self.welcome(connection, handed, request)
             return False
         junction = self.junction
         choice = junction.choose(request, connection.peer) if junction.is_routing else None
         if choice is None:
             return False
         if choice.pool == junction.pool:
-            self._introduce(connection, junction.pattern_of(choice), choice.set_cookie)
+            self.introduce(connection, junction.pattern_of(choice), choice.set_cookie)
             return False
         connection.flush()
         if connection.transport.get_write_buffer_size():
@@ -71,12 +74,8 @@ class AsgiCrossroads:
         elif way is Way.REFUSED:
             connection.turn_away(unavailable(choice.pool))
         else:
-            self._introduce(connection, junction.pattern_of(choice), choice.set_cookie)
+            self.introduce(connection, junction.pattern_of(choice), choice.set_cookie)
         return way is not Way.HERE
-
-    def _introduce(self, connection: HttpConnection, route: str, set_cookie: bytes) -> None:
-        connection.route = route
-        connection.prefixes = adding_cookie(self._service.prefixes, set_cookie) if set_cookie else None
 
     # -- coming -------------------------------------------------------------------------------------
 
@@ -87,51 +86,33 @@ class AsgiCrossroads:
 
         def on_closed() -> None:
             accept_again()
-            if not self._is_receiving:
+            if not self.is_receiving:
                 self.resume()
 
         self._service.on_connection_closed = on_closed
         self.resume()
 
     def resume(self) -> None:
-        """Receive, if there is room. A worker that stops takes only what nobody else will."""
-        acceptor = self._acceptor
-        if self._is_receiving or self._has_left or acceptor is None or acceptor.is_full:
-            return
-        if self.junction.queue.is_starved:
-            return
-        if self._is_closing and not self.junction.is_alone():
-            return
-        self._is_receiving = True
-        self._service.loop.add_reader(self.junction.queue.fileno(), self._receive)
+        """Receive, unless that must wait."""
+        if not self.is_receiving and self.may_receive():
+            self.is_receiving = True
+            self._service.loop.add_reader(self.junction.queue.fileno(), self._receive)
 
-    def _pause(self) -> None:
-        if self._is_receiving:
-            self._is_receiving = False
+    def stop_listening(self) -> None:
+        if self.is_receiving:
+            self.is_receiving = False
             self._service.loop.remove_reader(self.junction.queue.fileno())
 
     def _receive(self) -> None:
-        acceptor = self._acceptor
-        assert acceptor is not None, "start() has had this method called"
-        for _ in range(BUDGET):
-            if acceptor.is_full:
-                self._pause()
-                return
-            received = self.junction.queue.receive()
-            if received is None:
-                if self.junction.is_starved():
-                    self._pause()
-                return
-            self._take(*received, monotonic())
+        self.on_event(monotonic())
 
-    def _take(self, sock: socket.socket, handed: Handed, now: float) -> None:
-        acceptor = self._acceptor
-        assert acceptor is not None, "start() comes first"
-        peer = self._service.admissions.meet(handed.client, handed.server)
-        refused = unavailable(self.junction.pool) if now > handed.deadline else None
-        if refused is not None:
-            self.junction.note_refused(self.junction.pool, handed.route)
-        acceptor.adopt(sock, peer, handed=handed, refused=refused)
+    def serve(self, sock: socket.socket, peer: Peer, handed: Handed, now: float) -> None:
+        assert self._acceptor is not None, "start() has had this method called"
+        self._acceptor.adopt(sock, peer, handed=handed)
+
+    def turn_away(self, sock: socket.socket, peer: Peer, handed: Handed, error: ProtocolError, now: float) -> None:
+        assert self._acceptor is not None, "start() has had this method called"
+        self._acceptor.adopt(sock, peer, handed=handed, refused=error)
 
     # -- time ---------------------------------------------------------------------------------------
 
@@ -140,31 +121,12 @@ class AsgiCrossroads:
         if self.junction.queue.is_starved:
             self.junction.queue.is_starved = False
             self.resume()
-        if self._is_closing:
+        if self.is_closed:
             if not self.junction.is_alone():
-                self._pause()
+                self.stop_listening()
             else:
                 self.resume()
-        for name, queue, rescue in self.junction.orphans(now):
-            self._clear(name, queue, rescue, now)
-
-    def _clear(self, name: str, queue: Queue, rescue: Rescue, now: float) -> None:
-        """Take what its own pool does not."""
-        acceptor = self._acceptor
-        for _ in range(BUDGET):
-            received = None if acceptor is None or acceptor.is_full else queue.receive()
-            if received is None or acceptor is None:
-                return
-            sock, handed = received
-            if now > handed.deadline or rescue is Rescue.REFUSE:
-                self.junction.note_refused(name, handed.route)
-                peer = self._service.admissions.meet(handed.client, handed.server)
-                acceptor.adopt(sock, peer, handed=handed, refused=unavailable(name))
-            elif rescue is Rescue.SERVE:
-                self._take(sock, handed, now)
-            else:
-                queue.send_back(sock, handed, self.junction.timeout)
-                return
+        self.clear_orphans(now)
 
     def wind_up(self) -> None:
         """The worker stops, and other pools may too."""
@@ -172,33 +134,18 @@ class AsgiCrossroads:
 
     def close(self) -> None:
         """The worker accepts no more."""
-        self._is_closing = True
+        self.is_closed = True
         self.sweep(monotonic())
 
     def is_done(self) -> bool:
         """The worker has nothing to do and would go: is there nobody in our queue who would be lost?"""
-        junction = self.junction
-        if junction.is_alone():
-            # Before it leaves: in a queue that nobody receives from, others answer 503.
-            received = junction.queue.receive()
-            if received is not None:
-                self._take(*received, received[1].deadline)
-                return False
-        if not self._has_left:
-            self._pause()
-            self._has_left = True
-            junction.leave()
+        if self.takes_last():
+            return False
+        self.leave()
         return True
 
     def end(self) -> None:
         """The worker goes: tell those whom nobody will serve."""
         self.is_done()
-        self._pause()
-        for queue in self.junction.abandoned():
-            while (received := queue.receive()) is not None:
-                with received[0] as sock:
-                    try:
-                        sock.send(refusal(unavailable(self.junction.pool), self._service.prefixes))
-                        sock.shutdown(socket.SHUT_WR)
-                    except OSError:  # the client has gone
-                        pass
+        self.stop_listening()
+        self.dismiss_abandoned()

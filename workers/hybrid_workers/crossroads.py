@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Container, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from hybrid.contract.queue import Handed, Kind, Queue
+from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
-from hybrid.http1.refusal import refusal
+from hybrid_workers.arrivals import MOST_AT_ONCE, Arrivals, Guest
 from hybrid_workers.connection import Connection, Phase
-from hybrid_workers.junction import Junction, Rescue, Way, adding_cookie, unavailable, unmark
+from hybrid_workers.junction import Way, unavailable
 from hybrid_workers.poller import EXCLUSIVE, READ, Poller
 from hybrid_workers.relief import Siblings
 
 if TYPE_CHECKING:
     from hybrid_workers.tls_transport import TlsTransport
     from hybrid_workers.wsgi_service import WsgiService
-
-MOST_AT_ONCE: Final = 16
 
 
 class Host(Protocol):
@@ -63,7 +61,7 @@ class Host(Protocol):
         """There is no room, and it is not known that there will be some soon."""
 
 
-class Crossroads:
+class Crossroads(Arrivals):
     """One per worker that may have other workers' connections, or others its."""
 
     def __init__(self, host: Host, service: WsgiService, poller: Poller, *, relieves: bool) -> None:
@@ -71,21 +69,28 @@ class Crossroads:
         context = service.context
         crossing = context.crossing
         assert crossing is not None, "it was looked whether there is one"
-        self.junction = Junction(context, crossing)
+        super().__init__(service, context, crossing, budget=MOST_AT_ONCE if context.pool_size <= 1 else 1)
         self.siblings = Siblings(context, crossing)
         self.takes_requests = crossing.is_routing or relieves
         """`takes_away()` wants to see each request."""
-        self.is_receiving = False
         self.fd = self.junction.queue.fileno()
         self._host = host
-        self._service = service
         self._poller = poller
         self._relieves = relieves
-        self._budget = MOST_AT_ONCE if context.pool_size <= 1 else 1
-        self._socket_class: type[socket.socket] = socket.socket
         if context.listeners:  # where the standard library is monkey-patched, these are not
             self._socket_class = getattr(context.listeners[0].socket, "plain", socket.socket)
-        self._has_left = False
+
+    @property
+    def is_full(self) -> bool:
+        return self._host.is_full
+
+    @property
+    def has_place(self) -> bool:
+        return not self._host.is_full and self._host.has_spare_room()
+
+    @property
+    def is_closed(self) -> bool:
+        return self._host.is_closed
 
     # -- going --------------------------------------------------------------------------------------
 
@@ -93,10 +98,7 @@ class Crossroads:
         """The head of a request is read: is it another worker's from here on? Raises ProtocolError."""
         handed = connection.handed
         if handed is not None:  # it was brought here for this request
-            connection.handed = None
-            if handed.kind is not Kind.SHADOW:
-                unmark(request)
-            self._introduce(connection, handed.route, handed.set_cookie)
+            self.welcome(connection, handed, request)
             return False
         if self.junction.is_routing and self._routes_away(connection, request):
             return True
@@ -105,10 +107,10 @@ class Crossroads:
         is_better_off = self.siblings.have_room(now) or (self._host.is_stuck(now) and self.siblings.are_alive(now))
         return is_better_off and self._relieve(connection, request)
 
-    def _introduce(self, connection: Connection, route: str, set_cookie: bytes) -> None:
-        connection.route = route
+    def introduce(self, connection: Guest, route: str, set_cookie: bytes) -> None:
+        super().introduce(connection, route, set_cookie)
+        assert isinstance(connection, Connection), "the reactor has no others"
         connection.set_cookie = set_cookie
-        connection.prefixes = adding_cookie(self._service.prefixes, set_cookie) if set_cookie else None
 
     def _routes_away(self, connection: Connection, request: Request) -> bool:
         junction = self.junction
@@ -123,7 +125,7 @@ class Crossroads:
             if way is Way.REFUSED:
                 self._host.refuse(connection, unavailable(choice.pool))
                 return True
-        self._introduce(connection, junction.pattern_of(choice), choice.set_cookie)
+        self.introduce(connection, junction.pattern_of(choice), choice.set_cookie)
         return False
 
     def _relieve(self, connection: Connection, request: Request) -> bool:
@@ -142,46 +144,25 @@ class Crossroads:
     # -- coming -------------------------------------------------------------------------------------
 
     def listen(self) -> None:
-        """Take connections, unless that must wait. One that stops takes only what nobody else will."""
-        host = self._host
-        if host.is_full or not host.has_spare_room() or self._has_left or self.junction.queue.is_starved:
-            return
-        if host.is_closed and not self.junction.is_alone():
-            return
-        self.is_receiving = True
-        self._poller.register(self.fd, READ | EXCLUSIVE)
+        """Take connections, unless that must wait."""
+        if self.may_receive():
+            self.is_receiving = True
+            self._poller.register(self.fd, READ | EXCLUSIVE)
 
     def stop_listening(self) -> None:
         if self.is_receiving:
             self.is_receiving = False
             self._poller.unregister(self.fd)
 
-    def on_event(self, now: float) -> None:
-        """There is something in our queue, or a sibling was faster."""
-        host = self._host
-        for _ in range(self._budget):
-            if host.is_full or not host.has_spare_room():
-                self.stop_listening()
-                return
-            received = self.junction.queue.receive(self._socket_class)
-            if received is None:
-                if self.junction.is_starved():
-                    self.stop_listening()
-                return
-            self._take(*received, now)
-
-    def _take(self, sock: socket.socket, handed: Handed, now: float) -> None:
-        host = self._host
-        peer = self._service.admissions.meet(handed.client, handed.server)
-        if now > handed.deadline:
-            self.junction.note_refused(self.junction.pool, handed.route)
-            host.turn_away(sock, peer, unavailable(self.junction.pool), now)
-            return
-        connection = host.adopt(sock, peer, now, is_new=False)
+    def serve(self, sock: socket.socket, peer: Peer, handed: Handed, now: float) -> None:
+        connection = self._host.adopt(sock, peer, now, is_new=False)
         connection.receiver.ahead = handed.ahead
         if handed.kind is not Kind.RELIEF:
             connection.handed = handed
-        host.go_on(connection, handed.data, now)
+        self._host.go_on(connection, handed.data, now)
+
+    def turn_away(self, sock: socket.socket, peer: Peer, handed: Handed, error: ProtocolError, now: float) -> None:
+        self._host.turn_away(sock, peer, error, now)
 
     # -- relief -------------------------------------------------------------------------------------
 
@@ -216,52 +197,15 @@ class Crossroads:
             self.stop_listening()
         if self.is_receiving:
             self.on_event(now)  # who was told of what is in the queue may have died before it took it
-        for name, queue, rescue in junction.orphans(now):
-            self._clear(name, queue, rescue, now)
-
-    def _clear(self, name: str, queue: Queue, rescue: Rescue, now: float) -> None:
-        """Take what its own pool does not."""
-        host = self._host
-        for _ in range(MOST_AT_ONCE):
-            received = None if host.is_full else queue.receive(self._socket_class)
-            if received is None:
-                return
-            sock, handed = received
-            if now > handed.deadline or rescue is Rescue.REFUSE:
-                self.junction.note_refused(name, handed.route)
-                peer = self._service.admissions.meet(handed.client, handed.server)
-                host.turn_away(sock, peer, unavailable(name), now)
-            elif rescue is Rescue.SERVE:
-                self._take(sock, handed, now)
-            else:
-                queue.send_back(sock, handed, self.junction.timeout)
-                return
+        self.clear_orphans(now)
 
     def is_done(self, *, is_late: bool) -> bool:
         """The worker has no connections left and would go: is there nobody in our queue who would be lost?"""
-        junction = self.junction
-        if not is_late and junction.is_alone():
-            # Before it leaves: in a queue that nobody receives from, others answer 503.
-            received = junction.queue.receive(self._socket_class)
-            if received is not None:
-                self._take(*received, received[1].deadline)
-                return False
-        if not self._has_left:
-            self.stop_listening()
-            self._has_left = True
-            junction.leave()
-        for queue in junction.abandoned():
-            while (received := queue.receive(self._socket_class)) is not None:
-                with received[0] as sock:
-                    self._dismiss(sock)
+        if not is_late and self.takes_last():
+            return False
+        self.leave()
+        self.dismiss_abandoned()
         return True
-
-    def _dismiss(self, sock: socket.socket) -> None:
-        try:
-            sock.send(refusal(unavailable(self.junction.pool), self._service.prefixes))
-            sock.shutdown(socket.SHUT_WR)
-        except OSError:  # the client has gone
-            pass
 
 
 def _plain(connection: Connection) -> socket.socket:

@@ -15,8 +15,9 @@ from hybrid.contract.pool_page import PoolPage
 from hybrid.contract.queue import Handed, Kind, Queue
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
+from hybrid_workers.arrivals import MOST_AT_ONCE
 from hybrid_workers.connection import Connection
-from hybrid_workers.crossroads import MOST_AT_ONCE, Crossroads
+from hybrid_workers.crossroads import Crossroads
 from hybrid_workers.wsgi_service import WsgiService
 
 NOW = 100.0
