@@ -121,7 +121,7 @@ class GThreadWorker:
             call.outcome is not Outcome.ANSWERED
             or connection.watched != READ
             or connection.receiver.buffer
-            or not (reactor.is_accepting or reactor.is_ahead)
+            or not (reactor.acceptor.is_accepting or reactor.acceptor.is_ahead)
             or (reactor.crossroads is not None and not reactor.crossroads.is_receiving)
             or not call.exchange.response.keep_alive
         ):

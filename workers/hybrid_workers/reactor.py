@@ -10,7 +10,6 @@ plain request costs one wait shared with others, one recv and one send.
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections import deque
 from math import inf
@@ -30,14 +29,14 @@ from hybrid.http1.interim import CONTINUE
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import refusal
 from hybrid.http1.response import Response
-from hybrid_workers.balance import Balance
+from hybrid_workers.accepting import Acceptor
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
 from hybrid_workers.crossroads import Crossroads
 from hybrid_workers.deadline import Enforcer
-from hybrid_workers.drain import cut_streams_at, drain_delay, is_event_stream, is_last
+from hybrid_workers.drain import cut_streams_at, drain_delay, is_event_stream
 from hybrid_workers.entrance import Entrance
-from hybrid_workers.poller import EXCLUSIVE, READ, WRITE, Poller, open_poller
+from hybrid_workers.poller import READ, WRITE, Poller, open_poller
 from hybrid_workers.reader import Reader
 from hybrid_workers.shedding import render
 from hybrid_workers.wakeup import Wakeup
@@ -50,22 +49,11 @@ TICK_S: Final = 0.2
 """How often deadlines are looked at."""
 LAST_CHANCE_S: Final = 1.0
 """When the worker stops, a connection idle for less than this may bring one more request: it may be on its way."""
-BUSY_DELAY_S: Final = 0.02
-"""How long a worker without a free thread leaves a new connection to its siblings."""
-AHEAD_LOOK_S: Final = 0.05
-"""How often a worker that has more connections than a sibling looks whether it still has."""
-AHEAD_S: Final = 0.2
-"""After so long it takes one all the same: perhaps the sibling cannot."""
-EXPECT_S: Final = 0.05
-"""Who connects sends a request within this time, or is not waited for."""
-_ACCEPT_PAUSE_S: Final = 0.5
 _LOW_WATER: Final = HIGH_WATER // 2
-_NO_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _ANSWERED, _PARKED = Outcome.ANSWERED, Outcome.PARKED
 _IDLE, _HEAD, _BODY, _BUSY, _WRITING = Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.BUSY, Phase.WRITING
 _CONNECTIONS: Final = int(Word.CONNECTIONS)
 _ACCEPTED: Final = int(Word.ACCEPTED)
-_CAPACITY: Final = int(Word.CAPACITY)
 _ACTIVE: Final = int(Word.ACTIVE)
 
 
@@ -117,14 +105,10 @@ class Reactor:
         poller: Poller | None = None,
         connection_class: type[Connection] = Connection,
     ) -> None:
-        settings = service.context.settings
         self.returned: deque[Call] = deque()
         """Calls that other threads have brought back, to be settled. They also wake the loop where it cannot wait."""
         self.wakeup = Wakeup()
         self.is_stopping = False
-        self.is_closed = False
-        """It accepts no more, and its listeners are closed."""
-        self.is_accepting = False
         self.active = 0
         """Requests in the application's hands, those of slow readers included."""
         self._service = service
@@ -133,6 +117,7 @@ class Reactor:
         self._channel = service.context.channel
         self._words = service.row.words
         self._poller = poller or open_poller()
+        self.has_room = runner.has_room
         self._connection_class = connection_class
         self.connections: dict[int, Connection] = {}
         self.crossroads: Crossroads | None = None
@@ -144,19 +129,8 @@ class Reactor:
         self.pipelined: deque[Connection] = deque()
         """Connections whose next request has been read already: pipelined."""
         self._admitted: tuple[Listener, ...] = ()
-        self._use(listeners)
-        self._accept_again_at = 0.0
-        self._has_delayed = False
-        self._has_siblings = service.context.pool_size > 1
-        self._balance = Balance(service.context)
-        self.is_ahead = False
-        """It leaves connections to siblings that have fewer, and not because it has no room."""
-        self._ahead_until = 0.0
-        self._expected = 0
-        """Connections just accepted whose request has not come."""
-        self._expected_until = 0.0
-        self._accept_budget = 32 if service.context.pool_size <= 1 else 1
-        self._most_connections = settings.worker_connections
+        self.acceptor = Acceptor(self, service, self._poller, self._entrance, listeners)
+        self._has_siblings = self.acceptor.has_siblings
         self._shedder = service.shedder
         self._enforcer = Enforcer(service.context, self)
         self.frames = runner.frames
@@ -175,7 +149,8 @@ class Reactor:
         poll = self._poller.poll
         connections = self.connections
         crossroads = self.crossroads
-        most = self._most_connections + 16
+        acceptor = self.acceptor
+        most = self._service.context.settings.worker_connections + 16
         returned = self.returned
         ready = self.pipelined
         flush = self._runner.flush
@@ -186,13 +161,13 @@ class Reactor:
         while not self._is_over:
             # A batch may take long, when the application does. What has come by now is in this batch and is
             # looked at before any deadline is; so no client is cut off because we were late.
-            if not self.is_accepting:
-                self._listen(self._now)
+            if not acceptor.is_accepting:
+                acceptor.listen(self._now)
             if crossroads is not None and not crossroads.is_receiving:
                 crossroads.listen()
             wake_at = next_tick
-            if self._now < self._accept_again_at < next_tick and not self.is_accepting:
-                wake_at = self._accept_again_at
+            if self._now < acceptor.again_at < next_tick and not acceptor.is_accepting:
+                wake_at = acceptor.again_at
             events = poll(0 if ready or returned else max(0.0, wake_at - monotonic()), most)
             now = self._now = monotonic()
             if returned:
@@ -237,8 +212,8 @@ class Reactor:
 
     def _on_other(self, fd: int, now: float) -> None:
         """An event that is no connection's."""
-        if fd in self._listeners:
-            self._accept(fd, now)
+        if fd in self.acceptor:
+            self.acceptor.accept(fd, now)
         elif fd in self._entrance:
             self._entrance.on_event(fd, now)
         elif self.crossroads is not None and fd == self.crossroads.fd:
@@ -246,10 +221,7 @@ class Reactor:
         elif fd == self.wakeup.fileno():
             self.wakeup.clear()
             if self._admitted:
-                self._stop_listening()
-                for listener in self._listeners.values():
-                    listener.socket.close()
-                self._use(self._admitted)
+                self.acceptor.admit(self._admitted)
                 self._admitted = ()
         elif fd == self._channel.fileno():
             self._channel.receive()
@@ -258,92 +230,7 @@ class Reactor:
                 self._service.log.info("Parent changed, shutting down: worker")
                 self.stop(graceful=True)
 
-    # -- accepting ----------------------------------------------------------------------------------
-
-    def _use(self, listeners: tuple[Listener, ...]) -> None:
-        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
-        self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
-        for listener in listeners:
-            if not listener.is_unix:
-                # Inherited by the connections: one call here saves one for each of them.
-                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _listen(self, now: float) -> None:
-        """Take connections, unless that must wait."""
-        if self.is_closed or len(self.connections) >= self._most_connections:
-            return
-        if self.is_ahead:
-            if now < self._accept_again_at:
-                return
-            if now < self._ahead_until and self._balance.is_ahead(len(self.connections), now):
-                self._accept_again_at = now + AHEAD_LOOK_S
-                return
-            self.is_ahead = False
-        elif now < self._accept_again_at:
-            if not (self._has_delayed and self._has_room(now)):
-                return
-        elif self._has_delayed and self._has_siblings and not self._has_room(now) and self._balance.has_room(now):
-            self._accept_again_at = now + BUSY_DELAY_S
-            return
-        self.is_accepting = True
-        for fd in self._listeners:
-            self._poller.register(fd, READ | EXCLUSIVE)
-
-    def _stop_listening(self) -> None:
-        if self.is_accepting:
-            self.is_accepting = False
-            for fd in self._listeners:
-                self._poller.unregister(fd)
-
-    def _has_room(self, now: float) -> bool:
-        """A further connection would be served soon, and not behind one whose request is about to come."""
-        if self._expected and now > self._expected_until:
-            self._expected = 0
-        busy = self.active - len(self.returned) + self._expected
-        return self._runner.has_room() and (not self._expected or busy < self._words[_CAPACITY])
-
-    def _accept(self, fd: int, now: float) -> None:
-        listener = self._listeners[fd]
-        if not self._has_delayed and not self._has_room(now):
-            self._yield(now)
-            return
-        self._has_delayed = False
-        for _ in range(self._accept_budget):
-            if len(self.connections) + len(self._entrance) >= self._most_connections:
-                self._stop_listening()
-                return
-            try:
-                sock, address = listener.socket.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._pause_accepting(error, now)
-                return
-            sock.setblocking(False)
-            server = self._servers[fd] or sock.getsockname()[:2]
-            client = None if listener.is_unix else address[:2]
-            if self._admissions.is_needed:
-                self._entrance.add(sock, client, server, now)
-            else:
-                self.adopt(sock, self._admissions.meet(client, server), now)
-            if self._expected and not self._has_room(now):
-                self._yield(now)
-                return
-            if self._has_siblings and not self.is_stopping and self._balance.is_ahead(len(self.connections), now):
-                self._yield(now)
-                self.is_ahead = True
-                self._accept_again_at = now + AHEAD_LOOK_S
-                self._ahead_until = now + AHEAD_S
-                return
-
-    def _yield(self, now: float) -> None:
-        """Leave what comes to a sibling that is idle; but not for long, or under load nobody new would get in.
-
-        At once, not with the next connection: the kernel tells one worker only, and would not tell another.
-        """
-        self._has_delayed = True
-        self._accept_again_at = now + BUSY_DELAY_S
-        self._stop_listening()
+    # -- connections ----------------------------------------------------------------------------------
 
     def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float, *, is_new: bool = True) -> Connection:
         """Serve a connected, non-blocking socket from now on. `is_new`: nobody else has accepted and counted it."""
@@ -352,8 +239,7 @@ class Reactor:
         connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.first_byte)
         connection.watched = READ
         if self._has_siblings:
-            self._expected += 1
-            self._expected_until = now + EXPECT_S
+            self.acceptor.expect(now)
         connection.before_wait = self._runner.release
         self._poller.register(connection.fd, READ)
         self.connections[connection.fd] = connection
@@ -365,24 +251,18 @@ class Reactor:
         """Say why a connection was not admitted, and close it."""
         self._last_words(self.adopt(sock, peer, now), refusal(error, self._service.prefixes))
 
-    def _pause_accepting(self, error: OSError, now: float) -> None:
-        """Out of descriptors or memory: the connection stays in the backlog, where a sibling may take it."""
-        hint = "; raise ulimit -n or lower --worker-connections" if error.errno in _NO_RESOURCES else ""
-        self._service.log.error("accept: %s%s; trying again in %g s", error.strerror, hint, _ACCEPT_PAUSE_S)
-        self._accept_again_at = now + _ACCEPT_PAUSE_S
-        self._stop_listening()
-
     # -- for the crossroads -------------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
-        return len(self.connections) + len(self._entrance) >= self._most_connections
+        return self.acceptor.is_full
 
-    def has_room(self) -> bool:
-        return self._runner.has_room()
+    @property
+    def is_closed(self) -> bool:
+        return self.acceptor.is_closed
 
     def has_spare_room(self) -> bool:
-        return self._has_room(self._now)
+        return self.acceptor.has_room(self._now)
 
     def is_stuck(self, now: float) -> bool:
         return self._runner.is_stuck(now)
@@ -397,8 +277,8 @@ class Reactor:
 
     def forget(self, connection: Connection) -> None:
         """Close our end of a connection that is another worker's now."""
-        if self._expected:
-            self._expected -= 1
+        if self._has_siblings and self.acceptor.expected:
+            self.acceptor.expected -= 1
         self._drop(connection)
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
@@ -520,8 +400,8 @@ class Reactor:
         self._dispatch(connection, request)
 
     def _dispatch(self, connection: Connection, request: Request) -> None:
-        if self._expected:
-            self._expected -= 1
+        if self._has_siblings and self.acceptor.expected:
+            self.acceptor.expected -= 1
         if self._shedder is not None:
             if self.active >= self._shedder.limit:
                 self._runner.flush()
@@ -532,8 +412,8 @@ class Reactor:
         self.active += 1
         if not self._words[_ACTIVE]:
             self._words[_ACTIVE] = 1  # how many they are is written when the batch is over
-        if self._has_siblings and self.is_accepting and not self._runner.has_room():
-            self._yield(self._now)
+        if self._has_siblings and self.acceptor.is_accepting and not self._runner.has_room():
+            self.acceptor.leave(self._now)
         connection.deadline = self._now + self._enforcer.limit
         self._runner.start(connection, request)
 
@@ -699,35 +579,17 @@ class Reactor:
             self._expire(connection)
         if self._entrance:
             self._entrance.sweep(now)
-        self._look_at_listeners(now)
+        self.acceptor.look(now)
         if now >= self._close_at:
-            self._close_listeners(now)
+            self._close_at = inf
+            self.acceptor.close(now)
         if now >= self._cut_streams_at:
             self._cut_streams()
         if self.crossroads is not None:
             self.crossroads.sweep(now)
-        if self.is_closed and (not (self.connections or self._entrance) or now >= self._stop_at):
+        if self.acceptor.is_closed and (not (self.connections or self._entrance) or now >= self._stop_at):
             self._is_over = self.crossroads is None or self.crossroads.is_done(is_late=now >= self._stop_at)
         self._runner.flush()
-
-    def _look_at_listeners(self, now: float) -> None:
-        """The kernel tells one worker of a connection, and does not tell another if that one dies or stops first."""
-        for fd in self._listeners:
-            if self.is_accepting and self._has_room(now):
-                self._accept(fd, now)
-
-    def _close_listeners(self, now: float) -> None:
-        """Accept no more. What the kernel has accepted for us already is served, unless a sibling will."""
-        self._close_at = inf
-        if is_last(self._service.context):
-            self._accept_budget = self._service.context.settings.backlog
-            for fd in self._listeners:
-                self._has_delayed = True
-                self._accept(fd, now)
-        self._stop_listening()
-        self.is_closed = True
-        for listener in self._listeners.values():
-            listener.socket.close()
 
     def _cut_streams(self) -> None:
         """Event streams end by nature with the client only: let their next piece find that it has gone."""
@@ -782,12 +644,3 @@ class Reactor:
 
 
 _RFC_408: Final = "RFC 9110 section 15.5.9"
-
-
-def _own_address(listener: Listener) -> tuple[str, int | None] | None:
-    """What a listener's connections arrive at; None when each must be asked, because it listens everywhere."""
-    if listener.is_unix:
-        name = listener.socket.getsockname()
-        return (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name), None)
-    host, port = listener.socket.getsockname()[:2]
-    return None if host in ("0.0.0.0", "::") else (host, port)

@@ -1,0 +1,243 @@
+"""Taking connections off the listeners of a WSGI worker, no more than it has room for.
+
+The kernel tells one worker of a new connection, whichever it pleases. So a worker that is busy, or has more
+connections than a sibling, does not look at its listeners for a while; and since a sibling may have been told of a
+connection and ended before it took it, a worker that is idle looks at them now and then without being told.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
+
+from hybrid.contract import Listener
+from hybrid.contract.scoreboard import Word
+from hybrid.http.peer import Peer
+from hybrid_workers.balance import Balance
+from hybrid_workers.connection import Connection
+from hybrid_workers.drain import is_last
+from hybrid_workers.entrance import Entrance
+from hybrid_workers.poller import EXCLUSIVE, READ, Poller
+
+if TYPE_CHECKING:
+    from hybrid_workers.call import Call
+    from hybrid_workers.tls_transport import TlsTransport
+    from hybrid_workers.wsgi_service import WsgiService
+
+BUSY_DELAY_S: Final = 0.02
+"""How long a worker without a free thread leaves a new connection to its siblings."""
+AHEAD_LOOK_S: Final = 0.05
+"""How often a worker that has more connections than a sibling looks whether it still has."""
+AHEAD_S: Final = 0.2
+"""After so long it takes one all the same: perhaps the sibling cannot."""
+EXPECT_S: Final = 0.05
+"""Who connects sends a request within this time, or is not waited for."""
+PAUSE_S: Final = 0.5
+"""How long no connection is accepted when there is no descriptor or memory for one."""
+_BUDGET: Final = 32
+"""Connections accepted per event by a worker without siblings."""
+_NO_RESOURCES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_CAPACITY: Final = int(Word.CAPACITY)
+
+
+class Host(Protocol):
+    """The reactor."""
+
+    connections: dict[int, Connection]
+    returned: deque[Call]
+    active: int
+    is_stopping: bool
+
+    def has_room(self) -> bool:
+        """A further request would be served soon."""
+
+    def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float) -> object:
+        """Serve a connected, non-blocking socket from now on."""
+
+
+class Acceptor:
+    """One per reactor. The listeners are the arbiter's, but for this process it closes them."""
+
+    def __init__(
+        self,
+        host: Host,
+        service: WsgiService,
+        poller: Poller,
+        entrance: Entrance,
+        listeners: tuple[Listener, ...],
+    ) -> None:
+        context = service.context
+        self.is_accepting = False
+        self.is_closed = False
+        """It accepts no more, and its listeners are closed."""
+        self.is_ahead = False
+        """It leaves connections to siblings that have fewer, and not because it has no room."""
+        self.again_at = 0.0
+        """When to `listen()` again, if not before."""
+        self.expected = 0
+        """Connections just accepted whose request has not come."""
+        self.has_siblings = context.pool_size > 1
+        self._host = host
+        self._is_room = host.has_room
+        self._context = context
+        self._words = service.row.words
+        self._poller = poller
+        self._admissions = service.admissions
+        self._entrance = entrance
+        self._balance = Balance(context)
+        self._most = context.settings.worker_connections
+        self._budget = 1 if self.has_siblings else _BUDGET
+        self._has_delayed = False
+        self._ahead_until = 0.0
+        self._expected_until = 0.0
+        self._use(listeners)
+
+    def __contains__(self, fd: int) -> bool:
+        """It is the descriptor of one of the listeners."""
+        return fd in self._listeners
+
+    @property
+    def is_full(self) -> bool:
+        """There are as many connections as there may be."""
+        return len(self._host.connections) + len(self._entrance) >= self._most
+
+    def admit(self, listeners: tuple[Listener, ...]) -> None:
+        """Accept from these from now on, and close those before."""
+        self.pause()
+        for listener in self._listeners.values():
+            listener.socket.close()
+        self._use(listeners)
+
+    def _use(self, listeners: tuple[Listener, ...]) -> None:
+        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
+        self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
+        for listener in listeners:
+            if not listener.is_unix:
+                # Inherited by the connections: one call here saves one for each of them.
+                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    # -- whether ------------------------------------------------------------------------------------
+
+    def has_room(self, now: float) -> bool:
+        """A further connection would be served soon, and not behind one whose request is about to come."""
+        if self.expected and now > self._expected_until:
+            self.expected = 0
+        host = self._host
+        busy = host.active - len(host.returned) + self.expected
+        return self._is_room() and (not self.expected or busy < self._words[_CAPACITY])
+
+    def expect(self, now: float) -> None:
+        """A connection has come, so a request is about to; `expected` is to be lowered when it does."""
+        self.expected += 1
+        self._expected_until = now + EXPECT_S
+
+    def listen(self, now: float) -> None:
+        """Take connections, unless that must wait."""
+        if self.is_closed or len(self._host.connections) >= self._most:
+            return
+        if self.is_ahead:
+            if now < self.again_at:
+                return
+            if now < self._ahead_until and self._balance.is_ahead(len(self._host.connections), now):
+                self.again_at = now + AHEAD_LOOK_S
+                return
+            self.is_ahead = False
+        elif now < self.again_at:
+            if not (self._has_delayed and self.has_room(now)):
+                return
+        elif self._has_delayed and self.has_siblings and not self.has_room(now) and self._balance.has_room(now):
+            self.again_at = now + BUSY_DELAY_S
+            return
+        self.is_accepting = True
+        for fd in self._listeners:
+            self._poller.register(fd, READ | EXCLUSIVE)
+
+    def pause(self) -> None:
+        """Take none until `listen()`."""
+        if self.is_accepting:
+            self.is_accepting = False
+            for fd in self._listeners:
+                self._poller.unregister(fd)
+
+    def leave(self, now: float) -> None:
+        """Leave what comes to a sibling that is idle; but not for long, or under load nobody new would get in.
+
+        At once, not with the next connection: the kernel tells one worker only, and would not tell another.
+        """
+        self._has_delayed = True
+        self.again_at = now + BUSY_DELAY_S
+        self.pause()
+
+    # -- taking -------------------------------------------------------------------------------------
+
+    def accept(self, fd: int, now: float) -> None:
+        """A listener has connections, or may have."""
+        host = self._host
+        listener = self._listeners[fd]
+        if not self._has_delayed and not self.has_room(now):
+            self.leave(now)
+            return
+        self._has_delayed = False
+        for _ in range(self._budget):
+            if self.is_full:
+                self.pause()
+                return
+            try:
+                sock, address = listener.socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                self._back_off(error, now)
+                return
+            sock.setblocking(False)
+            server = self._servers[fd] or sock.getsockname()[:2]
+            client = None if listener.is_unix else address[:2]
+            if self._admissions.is_needed:
+                self._entrance.add(sock, client, server, now)
+            else:
+                host.adopt(sock, self._admissions.meet(client, server), now)
+            if self.expected and not self.has_room(now):
+                self.leave(now)
+                return
+            if self.has_siblings and not host.is_stopping and self._balance.is_ahead(len(host.connections), now):
+                self.leave(now)
+                self.is_ahead = True
+                self.again_at = now + AHEAD_LOOK_S
+                self._ahead_until = now + AHEAD_S
+                return
+
+    def look(self, now: float) -> None:
+        """The kernel tells one worker of a connection, and does not tell another if that one dies or stops first."""
+        for fd in self._listeners:
+            if self.is_accepting and self.has_room(now):
+                self.accept(fd, now)
+
+    def close(self, now: float) -> None:
+        """Accept no more. What the kernel has accepted for us already is served, unless a sibling will."""
+        if is_last(self._context):
+            self._budget = self._context.settings.backlog
+            for fd in self._listeners:
+                self._has_delayed = True
+                self.accept(fd, now)
+        self.pause()
+        self.is_closed = True
+        for listener in self._listeners.values():
+            listener.socket.close()
+
+    def _back_off(self, error: OSError, now: float) -> None:
+        """Out of descriptors or memory: the connection stays in the backlog, where a sibling may take it."""
+        hint = "; raise ulimit -n or lower --worker-connections" if error.errno in _NO_RESOURCES else ""
+        self._context.log.error("accept: %s%s; trying again in %g s", error.strerror, hint, PAUSE_S)
+        self.again_at = now + PAUSE_S
+        self.pause()
+
+
+def _own_address(listener: Listener) -> tuple[str, int | None] | None:
+    """What a listener's connections arrive at; None when each must be asked, because it listens everywhere."""
+    if listener.is_unix:
+        name = listener.socket.getsockname()
+        return (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name), None)
+    host, port = listener.socket.getsockname()[:2]
+    return None if host in ("0.0.0.0", "::") else (host, port)
