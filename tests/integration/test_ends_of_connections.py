@@ -47,7 +47,7 @@ def test_half_closed_in_a_body_is_no_whole_body(server: Server, size: int) -> No
         client.send(b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
         client.send(b"x" * (size * 9 // 10))
         client.end()
-        assert not client.rest().startswith(b"HTTP/1.1 200 ")
+        assert client.rest().startswith(b"HTTP/1.1 400 ")
     assert server.get().body == b"0"
 
 

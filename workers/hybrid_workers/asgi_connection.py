@@ -183,7 +183,12 @@ class HttpConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Keep the connection open if the answer to a complete request is still to come (RFC 9112 section 9.6)."""
         self.flush()
-        is_owed = self.receiver.body is None if self.cycle is not None else self._has_next
+        cycle = self.cycle
+        if cycle is not None and self.receiver.body is not None and not cycle.response.head_sent:
+            cycle.disconnect()
+            error = ProtocolError(400, "the body ended early", "RFC 9112 section 8")
+            self.write(refusal(error, self.service.prefixes))
+        is_owed = self.receiver.body is None if cycle is not None else self._has_next
         if not is_owed or not self.transport.can_write_eof():
             return False
         self.eof_at = monotonic()
