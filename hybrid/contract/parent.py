@@ -12,13 +12,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def adopt_orphans() -> bool:
     """Become the parent of descendants whose parent ends. False where the system has no such thing (not Linux)."""
-    if sys.platform != "linux":
-        return False
-    try:
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-    except (OSError, AttributeError):  # a C library without it
-        return False
-    return bool(prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def signal_when_parent_dies(number: int, parent: int) -> bool:
@@ -27,14 +21,18 @@ def signal_when_parent_dies(number: int, parent: int) -> bool:
     Linux only. A change of user or group clears it, so call it after those. The parent may have
     died before the call: then the signal is sent here and now.
     """
+    if not _prctl(_PR_SET_PDEATHSIG, number):
+        return False
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
+    return True
+
+
+def _prctl(option: int, value: int) -> bool:
     if sys.platform != "linux":
         return False
     try:
         prctl = ctypes.CDLL(None, use_errno=True).prctl
     except (OSError, AttributeError):  # a C library without it
         return False
-    if prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
-        return False
-    if os.getppid() != parent:
-        os.kill(os.getpid(), number)
-    return True
+    return bool(prctl(option, value, 0, 0, 0) == 0)

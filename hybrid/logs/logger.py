@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -19,7 +18,7 @@ from hybrid.errors import SettingsError
 from hybrid.logs.access import AccessLog
 from hybrid.logs.atoms import LoggedRequest
 from hybrid.logs.plan import Plan
-from hybrid.logs.views import RequestView, ResponseView
+from hybrid.logs.views import RequestView, ResponseView, environ_of
 
 _LEVELS = {name.lower(): getattr(logging, name) for name in ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG")}
 
@@ -172,21 +171,3 @@ class ObjectAccess(AccessLog):
 
     def flush(self) -> None:
         """What the user's class keeps back is its own business."""
-
-
-def environ_of(request: LoggedRequest, client: str) -> dict[str, object]:
-    """The variables that access logs read, for a request that has no WSGI environ."""
-    headers: Iterable[tuple[bytes, bytes]] = request.headers
-    return {
-        "REQUEST_METHOD": request.method,
-        "RAW_URI": request.target.decode("latin-1"),
-        "PATH_INFO": request.path.decode("latin-1"),
-        "QUERY_STRING": request.query.decode("latin-1"),
-        "SERVER_PROTOCOL": f"HTTP/1.{request.version}",
-        "REMOTE_ADDR": client,
-        "SERVER_SOFTWARE": os.environ.get("SERVER_SOFTWARE", "hybrid"),
-        **{
-            "HTTP_" + name.decode("latin-1").upper().replace("-", "_"): value.decode("latin-1")
-            for name, value in headers
-        },
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Final
 
@@ -60,6 +61,23 @@ class ResponseView:
 
     def should_close(self) -> bool:
         return self.must_close
+
+
+def environ_of(request: LoggedRequest, client: str) -> dict[str, object]:
+    """The variables that access logs and hooks read, for a request that has no WSGI environ."""
+    return {
+        "REQUEST_METHOD": request.method,
+        "RAW_URI": request.target.decode("latin-1"),
+        "PATH_INFO": request.path.decode("latin-1"),
+        "QUERY_STRING": request.query.decode("latin-1"),
+        "SERVER_PROTOCOL": f"HTTP/1.{request.version}",
+        "REMOTE_ADDR": client,
+        "SERVER_SOFTWARE": os.environ.get("SERVER_SOFTWARE", "hybrid"),
+        **{
+            "HTTP_" + name.decode("latin-1").upper().replace("-", "_"): value.decode("latin-1")
+            for name, value in request.headers
+        },
+    }
 
 
 def _status_line(status: int) -> str:

@@ -18,6 +18,7 @@ from hybrid.http.request import Request
 from hybrid.http1.response import Prefixes
 from hybrid.logs import AccessLog
 from hybrid.logs.atoms import LoggedRequest
+from hybrid.logs.views import environ_of
 from hybrid.wsgi import Environ
 from hybrid_workers.bridge import Bridge
 
@@ -93,18 +94,3 @@ class HookedAccess(AccessLog):
     def flush(self) -> None:
         if self._inner is not None:
             self._inner.flush()
-
-
-def environ_of(request: LoggedRequest, client: str) -> Environ:
-    """What a hook that was written for a WSGI worker may look at."""
-    environ: Environ = {
-        "REQUEST_METHOD": request.method,
-        "RAW_URI": request.target.decode("latin-1"),
-        "PATH_INFO": request.path.decode("latin-1"),
-        "QUERY_STRING": request.query.decode("latin-1"),
-        "SERVER_PROTOCOL": f"HTTP/1.{request.version}",
-        "REMOTE_ADDR": client,
-    }
-    for name, value in request.headers:
-        environ["HTTP_" + name.decode("latin-1").upper().replace("-", "_")] = value.decode("latin-1")
-    return environ

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from hybrid.errors import SettingsError
-from hybrid.logs.logger import Logger, ObjectAccess, environ_of
+from hybrid.logs.logger import Logger, ObjectAccess
 from hybrid.logs.plan import Plan
 from hybrid.logs.stdlib import Atoms, LoggerAccess, Relay, apply, atoms_of, over_defaults
 from hybrid.logs.syslog import parse_address
-from hybrid.logs.views import RequestView, ResponseView
+from hybrid.logs.views import RequestView, ResponseView, environ_of
 
 
 @dataclass
