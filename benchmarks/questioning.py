@@ -1,4 +1,4 @@
-"""The kinds of question. A question file makes one of these, or anything with the same shape."""
+"""The kinds of question. A question file makes one of these, or of a kind of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 from benchmarks import load, procfs
 from benchmarks.load import Load
@@ -42,30 +42,26 @@ class Bench:
         return running(arguments, port, folder, self.cores, variables, path, is_tls=server.is_tls)
 
 
-class Question(Protocol):
-    """`apps` says what to run for each interface: an interface that is not there is not asked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is measured, and how. Kinds of questions say it by `columns` and `measure()`."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def apps(self) -> Mapping[str, str]: ...
-    @property
-    def columns(self) -> Mapping[str, str]:
-        """Metric -> heading, in order. The first is what ratios and the order of rows are about; less is better."""
-        ...
-
-    @property
-    def has_floor(self) -> bool:
-        """Constant answers of a program that is no server of applications may stand beside."""
-        ...
+    columns: ClassVar[Mapping[str, str]]
+    """Metric -> heading, in order. The first is what ratios and the order of rows are about; less is better."""
+    name: str
+    title: str
+    apps: Mapping[str, str]
+    """What to run for each interface: an interface that is not there is not asked."""
+    has_floor: bool = False
+    """Constant answers of a program that is no server of applications may stand beside."""
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         """One round. Raises ServerFailed or LoadFailed when there is nothing to measure."""
-        ...
+        raise NotImplementedError
 
 
+HELLO = {"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"}
+"""The smallest application of each interface."""
 LOAD_COLUMNS = {
     "cpu_us": "CPU us/request",
     "requests_per_s": "requests/s",
@@ -76,18 +72,14 @@ LOAD_COLUMNS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LoadQuestion:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadQuestion(Question):
     """Send the same request as fast as the server takes it, and see what each one costs."""
 
-    name: str
-    title: str
-    apps: Mapping[str, str]
+    columns = LOAD_COLUMNS
     answer: bytes
     """The body that every server must give; a server that gives another is not measured."""
     load: Load = field(default_factory=Load)
-    columns: Mapping[str, str] = field(default_factory=lambda: LOAD_COLUMNS)
-    has_floor: bool = False
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         with bench.start(server, app) as up:
@@ -125,21 +117,15 @@ class LoadQuestion:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class StartUpQuestion:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartUpQuestion(Question):
     """From the start of the process to the end of its first answer, and what it then weighs."""
 
-    name: str
-    title: str
-    apps: Mapping[str, str]
-    columns: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "start_ms": "start to first answer ms",
-            "first_rss_mb": "RSS of the first process MB",
-            "pss_mb": "PSS of all MB",
-        }
-    )
-    has_floor: bool = False
+    columns = {
+        "start_ms": "start to first answer ms",
+        "first_rss_mb": "RSS of the first process MB",
+        "pss_mb": "PSS of all MB",
+    }
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         with bench.start(server, app) as up:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchmarks.process import ServerFailed
-from benchmarks.questioning import Bench, LoadQuestion, Sample
+from benchmarks.questioning import HELLO, Bench, LoadQuestion, Sample
 from benchmarks.servers import Server
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedQuestion(LoadQuestion):
     """Each server writes its usual line to a file."""
 
@@ -22,6 +22,6 @@ class LoggedQuestion(LoadQuestion):
 QUESTION = LoggedQuestion(
     name="access_log",
     title="Hello, World! with the access log on, on 64 keep-alive connections",
-    apps={"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"},
+    apps=HELLO,
     answer=b"Hello, World!",
 )

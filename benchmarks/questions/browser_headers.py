@@ -1,12 +1,12 @@
 """The fields that a browser sends: what reading heads of real size adds."""
 
 from benchmarks.load import Load
-from benchmarks.questioning import LoadQuestion
+from benchmarks.questioning import HELLO, LoadQuestion
 
 QUESTION = LoadQuestion(
     name="browser_headers",
     title="Hello, World! to ten header fields of a browser, on 64 keep-alive connections",
-    apps={"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"},
+    apps=HELLO,
     answer=b"Hello, World!",
     load=Load(
         headers={

@@ -6,12 +6,11 @@ the moment at which a request was due, so that a server which stands still is no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks import load, rate_load
 from benchmarks.load import Load
-from benchmarks.questioning import Bench, Sample
+from benchmarks.questioning import Bench, Question, Sample
 from benchmarks.servers import Server
 
 SHARE = 0.5
@@ -19,25 +18,19 @@ _MOST_PER_S = 12_000
 """More than this the load, which is Python, cannot send evenly."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateQuestion:
-    name: str
-    title: str
-    apps: Mapping[str, str]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateQuestion(Question):
+    columns = {
+        "p99_ms": "p99 ms",
+        "p999_ms": "p99.9 ms",
+        "p50_ms": "p50 ms",
+        "rate_per_s": "requests/s sent",
+        "capacity_per_s": "requests/s at most",
+        "unanswered": "unanswered",
+        "sender_late_ms": "p99 of the load's own lateness ms",
+    }
     path: str
     connections: int = 64
-    columns: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "p99_ms": "p99 ms",
-            "p999_ms": "p99.9 ms",
-            "p50_ms": "p50 ms",
-            "rate_per_s": "requests/s sent",
-            "capacity_per_s": "requests/s at most",
-            "unanswered": "unanswered",
-            "sender_late_ms": "p99 of the load's own lateness ms",
-        }
-    )
-    has_floor: bool = False
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         with bench.start(server, app) as up:

@@ -6,13 +6,12 @@ comes there once; then each is for either of the two, by chance: so with half of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks import load, procfs
 from benchmarks.load import Load
 from benchmarks.process import Running, ServerFailed
-from benchmarks.questioning import Bench, Sample
+from benchmarks.questioning import HELLO, Bench, Question, Sample
 from benchmarks.servers import Server
 
 _POOLS = "--pool other={app} --route /other=other"
@@ -27,22 +26,16 @@ class EitherPool(Load):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class HandOffQuestion:
-    name: str
-    title: str
-    apps: Mapping[str, str]
-    columns: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "handoff_us": "CPU us/hand-off",
-            "direct_us": "CPU us/request without",
-            "mixed_us": "CPU us/request with half",
-            "direct_p50_ms": "p50 ms without",
-            "mixed_p50_ms": "p50 ms with half",
-            "failures": "failures",
-        }
-    )
-    has_floor: bool = False
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOffQuestion(Question):
+    columns = {
+        "handoff_us": "CPU us/hand-off",
+        "direct_us": "CPU us/request without",
+        "mixed_us": "CPU us/request with half",
+        "direct_p50_ms": "p50 ms without",
+        "mixed_p50_ms": "p50 ms with half",
+        "failures": "failures",
+    }
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         if not server.is_ours:
@@ -73,5 +66,5 @@ def _run(bench: Bench, up: Running, what: Load) -> Sample:
 QUESTION = HandOffQuestion(
     name="handoff",
     title="Hello, World! from two pools in one server, each request for either of them, on 32 connections",
-    apps={"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"},
+    apps=HELLO,
 )

@@ -6,33 +6,26 @@ import errno
 import resource
 import socket
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks import procfs
 from benchmarks.process import Running, ServerFailed
-from benchmarks.questioning import Bench, Sample
+from benchmarks.questioning import HELLO, Bench, Question, Sample
 from benchmarks.servers import Server
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 ENOUGH_FILES = 12_000
 
 
-@dataclass(frozen=True, slots=True)
-class IdleQuestion:
-    name: str
-    title: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleQuestion(Question):
+    columns = {
+        "each_kb": "KB per connection",
+        "idle_cpu": "CPU % while idle",
+        "answer_ms": "a new client's answer ms",
+        "kept": "connections kept",
+    }
     connections: int
-    apps: Mapping[str, str]
-    columns: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "each_kb": "KB per connection",
-            "idle_cpu": "CPU % while idle",
-            "answer_ms": "a new client's answer ms",
-            "kept": "connections kept",
-        }
-    )
-    has_floor: bool = False
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         _raise_file_limit(self.connections + 2_000)
@@ -121,5 +114,5 @@ QUESTION = IdleQuestion(
     name="idle_10000",
     title="10,000 idle keep-alive connections",
     connections=10_000,
-    apps={"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"},
+    apps=HELLO,
 )

@@ -10,14 +10,14 @@ import http.client
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import procfs
 from benchmarks.process import Running, ServerFailed
-from benchmarks.questioning import MB, Bench, Sample
+from benchmarks.questioning import MB, Bench, Question, Sample
 from benchmarks.servers import Server
 
 PROJECT = Path(__file__).resolve().parents[2] / "examples" / "django_project"
@@ -25,19 +25,9 @@ REQUESTS_EACH = 25
 """Requests for each worker, on connections of their own, so that with all likelihood each has answered some."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryQuestion:
-    name: str
-    title: str
-    workers: int
-    is_preloaded: bool
-    apps: Mapping[str, str] = field(
-        default_factory=lambda: {"wsgi": "mysite.wsgi:application", "asgi": "mysite.asgi:application"}
-    )
-    columns: Mapping[str, str] = field(
-        default_factory=lambda: {"pss_mb": "PSS of all MB", "each_mb": "PSS per worker MB", "processes": "processes"}
-    )
-    has_floor: bool = False
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryQuestion(Question):
+    columns = {"pss_mb": "PSS of all MB", "each_mb": "PSS per worker MB", "processes": "processes"}
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         if not server.workers:
@@ -55,6 +45,9 @@ class MemoryQuestion:
             pids = procfs.processes_of(up.session)
             pss = procfs.memory(up.session).pss / MB
         return {"pss_mb": pss, "each_mb": pss / self.workers, "processes": len(pids)}
+
+    workers: int
+    is_preloaded: bool
 
 
 @contextmanager
@@ -90,6 +83,7 @@ QUESTIONS = [
         name=f"memory_{workers}{'_preload' if is_preloaded else ''}",
         title=f"Memory of the Django example, {workers} worker{'s' if workers > 1 else ''}"
         + (", imported before the fork" if is_preloaded else ""),
+        apps={"wsgi": "mysite.wsgi:application", "asgi": "mysite.asgi:application"},
         workers=workers,
         is_preloaded=is_preloaded,
     )

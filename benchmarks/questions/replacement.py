@@ -10,33 +10,26 @@ import http.client
 import os
 import signal
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks.process import Running, ServerFailed
-from benchmarks.questioning import Bench, Sample
+from benchmarks.questioning import Bench, Question, Sample
 from benchmarks.servers import Server
 
 LIMIT_S = 20.0
 _ASK_AGAIN_S = 0.005
 
 
-@dataclass(frozen=True, slots=True)
-class ReplacementQuestion:
-    name: str
-    title: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacementQuestion(Question):
+    columns = {"until_ms": "until the next process answers ms", "unanswered": "requests unanswered"}
     is_reload: bool
-    options: str = ""
-    apps: Mapping[str, str] = field(default_factory=lambda: {"wsgi": "slow_import:wsgi", "asgi": "slow_import:asgi"})
-    columns: Mapping[str, str] = field(
-        default_factory=lambda: {"until_ms": "until the next process answers ms", "unanswered": "requests unanswered"}
-    )
-    has_floor: bool = False
+    is_preloaded: bool = False
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         if not server.reload_signal:
             raise ServerFailed("nothing in it replaces a worker on a signal" if self.is_reload else "no supervisor")
-        if self.options:
+        if self.is_preloaded:
             if not server.preload:
                 raise ServerFailed("it has no option to import the application before the fork")
             server = server.with_options(server.preload)
@@ -72,13 +65,18 @@ def _who(up: Running) -> int | None:
         connection.close()
 
 
+_APPS = {"wsgi": "slow_import:wsgi", "asgi": "slow_import:asgi"}
+
 QUESTIONS = [
-    ReplacementQuestion("replacement", "A worker is killed: until another answers", is_reload=False),
     ReplacementQuestion(
-        "replacement_preload",
-        "A worker is killed, the application was imported before the fork: until another answers",
-        is_reload=False,
-        options="preload",
+        name="replacement", title="A worker is killed: until another answers", apps=_APPS, is_reload=False
     ),
-    ReplacementQuestion("reload", "A reload: until the new code answers", is_reload=True),
+    ReplacementQuestion(
+        name="replacement_preload",
+        title="A worker is killed, the application was imported before the fork: until another answers",
+        apps=_APPS,
+        is_reload=False,
+        is_preloaded=True,
+    ),
+    ReplacementQuestion(name="reload", title="A reload: until the new code answers", apps=_APPS, is_reload=True),
 ]

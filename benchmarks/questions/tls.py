@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from benchmarks import certificate
 from benchmarks.load import Load
 from benchmarks.process import ServerFailed
-from benchmarks.questioning import Bench, LoadQuestion, Sample
+from benchmarks.questioning import HELLO, Bench, LoadQuestion, Sample
 from benchmarks.servers import Server
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EncryptedQuestion(LoadQuestion):
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         if not server.tls:
@@ -24,7 +24,7 @@ def _question(name: str, title: str, load: Load) -> EncryptedQuestion:
     return EncryptedQuestion(
         name=name,
         title=title,
-        apps={"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"},
+        apps=HELLO,
         answer=b"Hello, World!",
         load=load,
     )

@@ -14,9 +14,11 @@ from benchmarks.servers import Server
 WAIT_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingQuestion(LoadQuestion):
     """How far from the ideal, in the number of answers; CPU time is said beside it."""
+
+    columns = {"of_ideal": "times the ideal time", **LOAD_COLUMNS}
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
         sample = LoadQuestion.measure(self, bench, server, app)
@@ -30,7 +32,6 @@ def _question(connections: int) -> WaitingQuestion:
         apps={"wsgi": "waiting_wsgi:app", "asgi": "waiting_asgi:app"},
         answer=b"Hello, World!",
         load=Load(connections=connections),
-        columns={"of_ideal": "times the ideal time", **LOAD_COLUMNS},
     )
 
 

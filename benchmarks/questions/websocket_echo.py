@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from benchmarks import procfs, websocket_load
 from benchmarks.load import LoadFailed
 from benchmarks.process import ServerFailed
-from benchmarks.questioning import MB, Bench, Sample
+from benchmarks.questioning import MB, Bench, Question, Sample
 from benchmarks.servers import Server
 from benchmarks.websocket_load import MessageLoad
 
 
-@dataclass(frozen=True, slots=True)
-class MessageQuestion:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageQuestion(Question):
     """Send messages of one size over many connections, each when the echo of the last has come."""
 
-    name: str
-    title: str
+    columns = {
+        "cpu_us": "CPU us/message",
+        "messages_per_s": "messages/s",
+        "p50_ms": "p50 ms",
+        "p99_ms": "p99 ms",
+        "pss_mb": "PSS MB",
+    }
     size: int
     connections: int = 64
     is_broadcast: bool = False
     """One connection sends, and all get the message; the next is sent when all have it."""
-    apps: Mapping[str, str] = field(default_factory=lambda: {"asgi": "websocket_asgi:echo"})
-    columns: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "cpu_us": "CPU us/message",
-            "messages_per_s": "messages/s",
-            "p50_ms": "p50 ms",
-            "p99_ms": "p99 ms",
-            "pss_mb": "PSS MB",
-        }
-    )
-    has_floor: bool = False
 
     def _load(self, seconds: int) -> MessageLoad:
         return MessageLoad(self.connections, self.size, seconds, self.is_broadcast)
@@ -62,5 +55,6 @@ class MessageQuestion:
 QUESTION = MessageQuestion(
     name="websocket_echo",
     title="WebSocket messages of 64 bytes, echoed, on 64 connections",
+    apps={"asgi": "websocket_asgi:echo"},
     size=64,
 )

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from benchmarks.pinning import this_machine
 from benchmarks.process import ServerFailed
-from benchmarks.questioning import LOAD_COLUMNS, Bench, LoadQuestion, Sample
+from benchmarks.questioning import HELLO, LOAD_COLUMNS, Bench, LoadQuestion, Sample
 from benchmarks.servers import Server
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkersQuestion(LoadQuestion):
+    columns = {"us_each": "wall us/request", **LOAD_COLUMNS}
     workers: int = 1
 
     def measure(self, bench: Bench, server: Server, app: str) -> Sample:
@@ -33,9 +34,8 @@ QUESTIONS = [
     WorkersQuestion(
         name=f"workers_{workers}",
         title=f"Hello, World! with {workers} worker{'s' if workers > 1 else ''}, each on a core, on 64 connections",
-        apps={"wsgi": "plain_wsgi:hello", "asgi": "plain_asgi:hello"},
+        apps=HELLO,
         answer=b"Hello, World!",
-        columns={"us_each": "wall us/request", **LOAD_COLUMNS},
         workers=workers,
     )
     for workers in (1, 2, 4)
