@@ -20,7 +20,7 @@ from hybrid.http1.apology import FAILED, LATE, apology
 from hybrid.http1.interim import early_hints
 from hybrid.http1.response import LARGE, Prefixes, Response, ResponseError
 from hybrid.wsgi.environ import Environ
-from hybrid.wsgi.file_wrapper import FilePart, FileWrapper, file_part
+from hybrid.wsgi.file_wrapper import FilePart, FileWrapper, blocks, file_part
 from hybrid.wsgi.input import BrokenBody
 
 Piece: TypeAlias = bytes | tuple[bytes, bytes, bytes]
@@ -88,10 +88,11 @@ class Exchange(Response):
         close = getattr(result, "close", None)
         if close is not None:
             self.closer = close
-        if kind is FileWrapper and self._sends_files and not self.head_sent:
-            part = file_part(result)  # type: ignore[arg-type]  # it is a FileWrapper: just tested
+        if kind is FileWrapper:
+            part = file_part(result) if self._sends_files and not self.head_sent else None  # type: ignore[arg-type]
             if part is not None:
                 return self._open_file(part)
+            result = blocks(result, self.headers, self.bytes_sent)  # type: ignore[arg-type]  # just tested
         try:
             self._next = iter(result).__next__
         except TypeError:

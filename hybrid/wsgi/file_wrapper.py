@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 
@@ -35,6 +35,20 @@ class FileWrapper:
         if not block:
             raise StopIteration
         return block
+
+
+def blocks(wrapper: FileWrapper, headers: Iterable[tuple[str, str]], sent: int) -> Iterator[bytes]:
+    """What is read of the file: to its end, or as much as Content-Length says, of which `sent` bytes are out."""
+    for name, value in headers:
+        if name.lower() == "content-length" and value.isdecimal():
+            return _bounded(wrapper, int(value) - sent)
+    return iter(wrapper)
+
+
+def _bounded(wrapper: FileWrapper, size: int) -> Iterator[bytes]:
+    while size > 0 and (block := wrapper.filelike.read(min(size, wrapper.block_size))):
+        size -= len(block)
+        yield block
 
 
 def file_part(wrapper: FileWrapper) -> FilePart | None:

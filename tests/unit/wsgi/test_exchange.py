@@ -438,6 +438,25 @@ def test_what_is_no_file_of_the_system_is_read() -> None:
     assert file.closed
 
 
+@pytest.mark.parametrize("block_size", [3, 4, 8, 8192])
+def test_content_length_bounds_a_file_that_is_read(block_size: int) -> None:
+    """PEP 3333, "Optional Platform-Specific File Handling": until the end, or until Content-Length bytes are written."""
+    file = io.BytesIO(b"0123456789")
+    file.read(1)
+    played = Played(answering(FileWrapper(file, block_size), [("content-length", "8")]))
+    assert played.body == b"12345678"
+    assert played.exchange.keep_alive
+    assert file.closed
+
+
+def test_content_length_bounds_what_write_and_a_file_send_together() -> None:
+    def app(environ: Environ, start_response: StartResponse) -> FileWrapper:
+        start_response("200 OK", [("Content-Length", "4")])(b"ab")
+        return FileWrapper(io.BytesIO(b"0123456789"))
+
+    assert Played(app).body == b"ab01"
+
+
 def test_a_file_that_decodes_what_it_reads_is_read(tmp_path: Path) -> None:
     import gzip
 
