@@ -10,13 +10,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-slow fuzz autobahn check lint types arch bench bench-guard docs format clean
+.PHONY: help setup demo test test-slow fuzz fuzz-live autobahn check lint types arch bench bench-guard docs format clean
 
 help:
 	@echo "make demo       set up, then serve the example FastAPI and Django applications until Ctrl-C"
 	@echo "make test       set up, then run the tests"
 	@echo "make test-slow  the slow ones: crash loops, upgrades, signals under load"
 	@echo "make fuzz       look for inputs that break the parser, for FUZZ_S seconds (60)"
+	@echo "make fuzz-live  the same bytes to every worker class: do they agree?"
 	@echo "make autobahn   play Autobahn's WebSocket cases, some twenty minutes; needs a Python 2.7"
 	@echo "make check      lint types arch test: what must hold before a push"
 	@echo "make bench      measure against other servers; see benchmarks/README.md"
@@ -52,6 +53,12 @@ fuzz:
 	@$(FUZZ_BIN)/python -c "import atheris, hybrid" 2>/dev/null || $(FUZZ_BIN)/python -m pip install --quiet --disable-pip-version-check --editable . atheris
 	$(FUZZ_BIN)/python -m tests.fuzz.fuzz receiver -max_total_time=$$(($(FUZZ_S) * 3 / 4))
 	$(FUZZ_BIN)/python -m tests.fuzz.fuzz proxies -max_total_time=$$(($(FUZZ_S) / 4))
+
+# CASES of SEED to a running server of every worker class: make fuzz-live CASES=20000 SEED=7
+CASES ?= 4000
+SEED ?= $(shell date +%j)
+fuzz-live: setup
+	$(BIN)/python -m tests.fuzz.live_differential --cases $(CASES) --seed $(SEED) $(ARGS)
 
 # The suite is written for Python 2.7, which `pyenv install 2.7.18` (or pypy2.7-7.3.20) brings to any machine; or
 # say where one is: make autobahn AUTOBAHN_PYTHON=/opt/pypy2.7/bin/pypy. ARGS: make autobahn ARGS="--loop uvloop '12.*'"

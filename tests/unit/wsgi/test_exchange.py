@@ -440,7 +440,7 @@ def test_what_is_no_file_of_the_system_is_read() -> None:
 
 @pytest.mark.parametrize("block_size", [3, 4, 8, 8192])
 def test_content_length_bounds_a_file_that_is_read(block_size: int) -> None:
-    """PEP 3333, "Optional Platform-Specific File Handling": until the end, or until Content-Length bytes are written."""
+    """PEP 3333, optional file handling: until the end, or until Content-Length bytes are written."""
     file = io.BytesIO(b"0123456789")
     file.read(1)
     played = Played(answering(FileWrapper(file, block_size), [("content-length", "8")]))
@@ -450,7 +450,7 @@ def test_content_length_bounds_a_file_that_is_read(block_size: int) -> None:
 
 
 def test_content_length_bounds_what_write_and_a_file_send_together() -> None:
-    def app(environ: Environ, start_response: StartResponse) -> FileWrapper:
+    def app(environ: Any, start_response: Any) -> FileWrapper:
         start_response("200 OK", [("Content-Length", "4")])(b"ab")
         return FileWrapper(io.BytesIO(b"0123456789"))
 
