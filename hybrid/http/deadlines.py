@@ -13,11 +13,6 @@ from typing import Final
 
 from hybrid.settings import Settings
 
-HELD_S: Final = 0.5
-HELD_RATE: Final = 65536.0
-"""For a body that holds up other clients: the seconds that it has, and the bytes per second that bring it more."""
-WARY_S: Final = 0.02
-"""The seconds after others have taken all of theirs."""
 LINGER_S: Final = 5.0
 """How long the rest of a refused request is read and thrown away, so that the client gets to read why."""
 
@@ -90,8 +85,3 @@ class Pace:
             self._moved = moved
             self._waited = waited
         return self._period - (waited - self._waited)
-
-
-def held_patience(received: int, waited: float, *, is_wary: bool) -> float:
-    """The same where the application waits in a thread that others want. `is_wary`: clients have made use of that."""
-    return max(WARY_S if is_wary else HELD_S, received / HELD_RATE) - waited

@@ -27,6 +27,7 @@ from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
 from hybrid_workers.deadline import Target
+from hybrid_workers.held import Hold
 from hybrid_workers.shedding import Shedder, render
 from hybrid_workers.spool import Spool, Spooling
 from hybrid_workers.threads import ThreadPool
@@ -54,6 +55,8 @@ class Bridge:
         self.pool = ThreadPool[Work](threads, _nothing_more)
         self.pool.start()
         self.spooling = spooling
+        spooling.held_up.places = max(1, threads // 2)
+        spooling.held_up.is_wanted = self.pool.is_short
         self.body_buffer = min(body_buffer, HIGH_WATER)
         self._environs = environs
 
@@ -128,10 +131,8 @@ class BridgeCycle:
         self._chunks: list[bytes] = []
         self._spool: Spool | None = None
         """What has come of the body before `_chunks`."""
-        self._is_held = False
-        """The thread has to wait for a body that its reading asks for, and may be wanted by others."""
-        self._received = 0
-        self._waited = 0.0
+        self._hold: Hold | None = None
+        """Set where the thread has to wait for the body, and may be wanted by others."""
         self._pieces: deque[Piece] = deque()
         self._ahead = 0
         self._is_last = False  # the last piece is among _pieces
@@ -151,14 +152,13 @@ class BridgeCycle:
         """Have the application called, and write what it answers. Never raises."""
         connection = self._connection
         try:
-            spooling = self._bridge.spooling
-            if self.request.expects_continue and spooling.asks_first:
-                connection.want_body()
+            if not self.request.expects_continue:
                 await self._gather()
-            elif self.request.expects_continue:
-                self._is_held = spooling.is_on
-            else:
-                await self._gather()
+            elif self._bridge.spooling.is_on:
+                self._hold = self._bridge.spooling.held_up.ask()
+                if self._hold is None:
+                    connection.want_body()
+                    await self._gather()
             if not (self.is_disconnected or self.response.is_complete):
                 environ["wsgi.early_hints"] = self._exchange.early_hints
                 self._attach_body(environ)
@@ -171,6 +171,8 @@ class BridgeCycle:
             connection.on_broken(self)
         finally:
             self._work = None  # it refers to us
+            if self._hold is not None:
+                self._hold.end()
             connection.on_ended(self)
 
     async def _gather(self) -> None:
@@ -191,6 +193,8 @@ class BridgeCycle:
             self._connection.complete(self, answer)
             return False
         if spool is None:
+            if self._bridge.spooling.is_on:
+                self._hold = self._bridge.spooling.held_up.stream()
             return False
         self._spool = spool
         self._chunks = []
@@ -280,7 +284,6 @@ class BridgeCycle:
                 if len(self._chunks) >= MOST_PIECES:
                     self._chunks = [b"".join(self._chunks)]
                 self.buffered += len(content)
-                self._received += len(content)
             if is_complete:
                 self.body_is_complete = True
             self._is_signalled = True
@@ -440,16 +443,11 @@ class BridgeCycle:
 
     def _wait_for_body(self) -> None:
         """With the lock held, once. Raises BrokenBody when it holds up others for too long."""
-        if not self._is_held:
+        if self._hold is None:
             self._lock.wait()
-            return
-        began = monotonic()
-        patience = self._bridge.spooling.patience(self._received, self._waited)
-        if patience <= 0 or not self._lock.wait(patience):
-            self._bridge.spooling.was_slow()
+        elif not self._hold.wait(self._lock.wait, inf):
             error = ProtocolError(408, "the body came too slowly", "RFC 9110 section 15.5.9")
             raise BrokenBody(str(error), error)
-        self._waited += monotonic() - began
 
     def _notify_loop(self) -> None:
         """With the lock held. One wake-up, however much there is."""

@@ -131,8 +131,6 @@ class Call(Exchange):
             self.source = connection
             self.waited_before = connection.waited(0.0)
             self.owes_continue = self.request.expects_continue
-            if self.owes_continue and self._service.spooling.is_on:
-                connection.held_by = self._service.spooling
         spool = connection.spool
         if spool is None:
             environ["wsgi.input"] = Input(content, pull)

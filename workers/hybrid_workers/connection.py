@@ -15,6 +15,7 @@ import socket
 import struct
 from collections.abc import Callable
 from enum import IntEnum
+from functools import partial
 from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +33,8 @@ from hybrid.wsgi import BrokenBody, Environ, FilePart, Piece
 from hybrid_workers.reader import Reader
 
 if TYPE_CHECKING:
-    from hybrid_workers.spool import Spool, Spooling
+    from hybrid_workers.held import Hold
+    from hybrid_workers.spool import Spool
     from hybrid_workers.tls_transport import TlsTransport
 
 READ_SIZE: Final = 65536
@@ -83,7 +85,7 @@ class Connection:
         "file",
         "flushed",
         "handed",
-        "held_by",
+        "hold",
         "host",
         "out_size",
         "peer",
@@ -136,8 +138,8 @@ class Connection:
         self.content_size = 0
         self.spool: Spool | None = None
         """What has come of the body before `content`, where that is more than is kept in memory."""
-        self.held_by: Spooling | None = None
-        """Set where the application has to wait for what its reading asks for: who is to hear if that is slow."""
+        self.hold: Hold | None = None
+        """Set where the application has to wait for the body, in a thread that others may want."""
         self.out_size = 0
         """Bytes to write that the client has not taken, without those of a file."""
         self.flushed = 0
@@ -296,7 +298,7 @@ class Connection:
         self._pace.restart()
         self.content = []
         self.content_size = 0
-        self.held_by = None
+        self.hold = None
 
     def pull(self) -> bytes:
         """More of the body for wsgi.input; blocks. b"" at its end. Raises BrokenBody."""
@@ -315,7 +317,12 @@ class Connection:
                     return content
         except ProtocolError as error:
             raise BrokenBody(str(error), error) from error
+        self._end_hold()
         return b""
+
+    def _end_hold(self) -> None:
+        if self.hold is not None:
+            self.hold.end()
 
     def _continue(self) -> None:
         try:
@@ -330,12 +337,7 @@ class Connection:
             except (BlockingIOError, InterruptedError):
                 began = self._waits_since = monotonic()
                 patience = self._pace.patience(self._received, self._waited)
-                held_by = self.held_by
-                if held_by is not None:
-                    patience = min(patience, held_by.patience(self._received, self._waited))
-                if patience <= 0 or not self.wait(_READ, patience):
-                    if held_by is not None:
-                        held_by.was_slow()
+                if patience <= 0 or not self._wait_to_read(patience):
                     raise ProtocolError(408, "the body came too slowly", "RFC 9110 section 15.5.9") from None
                 self._waits_since = 0.0
                 self._waited += monotonic() - began
@@ -345,6 +347,12 @@ class Connection:
                 if data:
                     return data
                 raise ProtocolError(400, "the body ended early", "RFC 9112 section 8")
+
+    def _wait_to_read(self, patience: float) -> bool:
+        hold = self.hold
+        if hold is None:
+            return self.wait(_READ, patience)
+        return hold.wait(partial(self.wait, _READ), patience)
 
     # -- the socket ---------------------------------------------------------------------------------
 
@@ -360,6 +368,7 @@ class Connection:
 
     def finish_writing(self) -> None:
         """Tell the client that nothing more will come; it may still send."""
+        self._end_hold()
         try:
             self.socket.shutdown(socket.SHUT_WR)
         except OSError:  # it has gone already
@@ -374,6 +383,7 @@ class Connection:
 
     def close(self) -> None:
         """Called once, by the reactor, which has forgotten the connection."""
+        self._end_hold()
         self.socket.close()
         if self.spool is not None:
             self.spool.close()

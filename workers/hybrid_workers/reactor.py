@@ -275,6 +275,10 @@ class Reactor:
         else:
             self._on_event(connection)
 
+    def is_wanted(self) -> bool:
+        """Somebody waits for the loop to come round. For the application's side of its own thread."""
+        return bool(self.pipelined or self._wanted_stop or self._poller.poll(0, 1))
+
     def forget(self, connection: Connection) -> None:
         """Close our end of a connection that is another worker's now."""
         if self._has_siblings and self.acceptor.expected:
@@ -353,7 +357,7 @@ class Reactor:
             self._collect_body(connection, b"")
         elif not request.expects_continue:
             connection.wait_for_body(self._now)
-        elif not self._service.spooling.asks_first:
+        elif self._service.spooling.leaves_asking(connection):
             self._start(connection)  # nothing comes before the application has asked for it
         else:
             self._ask_for_body(connection)

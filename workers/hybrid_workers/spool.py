@@ -17,9 +17,9 @@ from io import FileIO
 from typing import TYPE_CHECKING, Final
 
 from hybrid.errors import ProtocolError, SettingsError
-from hybrid.http.deadlines import held_patience
 from hybrid.settings import Settings
 from hybrid.wsgi import Environ, Input
+from hybrid_workers.held import HeldUp
 
 if TYPE_CHECKING:
     from hybrid_workers.connection import Connection
@@ -36,8 +36,7 @@ class Spooling:
     def __init__(self, settings: Settings, log: logging.Logger, *, by_default: bool) -> None:
         """`by_default`: what `--spool-bodies auto` means for this worker."""
         self.is_on = settings.spool_bodies == "on" or (settings.spool_bodies == "auto" and by_default)
-        self.asks_first = settings.spool_bodies == "on"
-        """A client that waits for 100 Continue gets it before the application is called, and not by its reading."""
+        self.held_up = HeldUp(log, asks_first=settings.spool_bodies == "on")
         self._folder = settings.tmp_upload_dir or None
         self._limit = settings.spool_limit or 1 << 62
         self._memory_limit = settings.spool_memory
@@ -64,10 +63,19 @@ class Spooling:
         """Bytes that wait in memory now, those aside that connections have not stored yet."""
         return self._in_memory
 
+    def leaves_asking(self, connection: Connection) -> bool:
+        """For a client that waits for 100 Continue: the application is called at once, and asks by its reading."""
+        if self.is_on:
+            connection.hold = self.held_up.ask()
+            return connection.hold is not None
+        return True
+
     def take(self, connection: Connection) -> bool:
         """Move what has come of a body to where it waits. False where there is no room. Raises ProtocolError."""
         spool = self.store(connection.spool, connection.content)
         if spool is None:
+            if self.is_on:
+                connection.hold = self.held_up.stream()
             return False
         connection.spool = spool
         connection.content = []
@@ -104,20 +112,6 @@ class Spooling:
             self._release(spool.in_memory, 0)
             spool.in_memory = 0
         return spool
-
-    def patience(self, received: int, waited: float) -> float:
-        """How long the application may wait for the next bytes of a body that its reading has asked for."""
-        return held_patience(received, waited, is_wary=self.asks_first)
-
-    def was_slow(self) -> None:
-        """A client was asked for its body by the application's reading, and held it up."""
-        if not self.asks_first:
-            self.asks_first = True
-            self._log.warning(
-                "A client that waited for 100 Continue was slow to send its body while the application waited for it;"
-                " from now on this worker asks such clients first, and calls the application when the body is whole"
-                " (--spool-bodies)"
-            )
 
     def _open(self) -> FileIO:
         return tempfile.TemporaryFile(buffering=0, prefix="hybrid-body-", dir=self._folder)

@@ -40,6 +40,7 @@ class SyncWorker:
         self._call: Call | None = None
         """What the application is at."""
         self._reactor = Reactor(self._service, context.listeners, self)
+        self._service.spooling.held_up.is_wanted = self._is_wanted
         context.row.words[Word.CAPACITY] = 1
         self._row = context.row
         self._beat_again_at = 0.0
@@ -125,6 +126,11 @@ class SyncWorker:
 
     def is_stuck(self, now: float) -> bool:
         return False
+
+    def _is_wanted(self) -> bool:
+        """Asked again and again while the application waits for a client, when nothing else proves that we live."""
+        self._row.beat(monotonic() + BEAT_AHEAD_S)
+        return self._reactor.is_wanted()
 
     def frames(self, call: Call) -> list[FrameType]:
         return []  # the deadline is the guard's: the reactor stands still meanwhile

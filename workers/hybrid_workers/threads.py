@@ -142,6 +142,10 @@ class ThreadPool(Generic[J]):
         """Every thread is at a call that it began before this: whoever comes may have to wait for long."""
         return all(keeper.call_began <= moment for keeper in self._keepers)
 
+    def is_short(self) -> bool:
+        """Calls wait for a thread."""
+        return bool(self._waiting)
+
     def replace(self, keeper: Keeper[J]) -> None:
         """A thread is stuck in the application: start another for the calls that come."""
         with self._lock:

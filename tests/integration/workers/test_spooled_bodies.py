@@ -266,6 +266,49 @@ def test_a_client_that_asks_and_then_says_nothing_holds_up_others_once_and_not_f
         assert quick.hear().body.decode() == hashlib.sha256(BODY).hexdigest()
 
 
+def test_while_the_thread_waits_for_one_client_all_others_are_asked_first(start: Start) -> None:
+    """However many there are: each would have the thread for a moment."""
+    server = start()
+    with ExitStack() as stack:
+        silent = clients(server, stack, 100)
+        for client in silent:
+            client.send(post("/digest", None, *ASKING))
+        assert is_answered_at_once(server)
+        assert sorted(client.hear().status for client in silent[:50])[1:] == [100] * 49
+        assert is_answered_at_once(server)
+
+
+def test_who_asks_and_sends_much_at_once_has_no_more_time_for_the_rest(start: Start) -> None:
+    server = start()
+    with ExitStack() as stack:
+        (client,) = clients(server, stack, 1)
+        assert client.ask(post("/digest", None, *ASKING)).status == 100
+        client.send(BODY[:500_000])
+        for _ in range(3):
+            assert is_answered_at_once(server)
+        assert client.hear().status == 408
+
+
+def test_who_asks_may_take_its_time_while_nobody_else_comes(start: Start) -> None:
+    server = start()
+    with ExitStack() as stack:
+        (client,) = clients(server, stack, 1)
+        assert client.ask(post("/digest", None, *ASKING)).status == 100
+        assert not select.select([client.socket], [], [], 1.0)[0]
+        client.send(BODY)
+        assert client.hear().body.decode() == hashlib.sha256(BODY).hexdigest()
+
+
+def test_slow_bodies_for_which_there_is_no_room_hold_up_nobody(start: Start) -> None:
+    server = start("--spool-limit", "200000", "--spool-memory", "0", "--body-buffer", "50000")
+    with ExitStack() as stack:
+        for client in clients(server, stack, 5):
+            client.send(post("/digest", None, f"Content-Length: {SIZE}") + BODY[:500_000])
+        for _ in range(3):
+            assert is_answered_at_once(server)
+        server.log.wait("An upload for which there was no room .* it is answered 408")
+
+
 def test_on_sends_100_before_the_application_is_called(start: Start) -> None:
     server = start("--spool-bodies", "on")
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from hybrid.http.deadlines import HELD_RATE, HELD_S, WARY_S, Deadlines, Pace, held_patience
+from hybrid.http.deadlines import Deadlines, Pace
 from hybrid.settings import Settings
 
 
@@ -69,13 +69,3 @@ def test_a_second_body_begins_anew() -> None:
     assert pace.patience(0, 29.0) == 1
     pace.restart()
     assert pace.patience(0, 0.0) == 30
-
-
-def test_a_body_that_holds_up_others_has_a_moment_and_then_a_rate_to_keep() -> None:
-    assert held_patience(0, 0.0, is_wary=False) == HELD_S
-    assert held_patience(100, HELD_S, is_wary=False) == 0
-    assert held_patience(int(HELD_RATE) * 10, 4.0, is_wary=False) == 6.0
-
-
-def test_it_has_less_where_others_have_made_use_of_that() -> None:
-    assert held_patience(0, 0.0, is_wary=True) == WARY_S

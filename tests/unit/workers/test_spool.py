@@ -106,15 +106,6 @@ def test_the_worker_says_what_auto_means(setting: str, by_default: bool, is_on: 
     assert (space.store(None, [b"x"]) is not None) is is_on
 
 
-def test_after_one_slow_client_all_are_asked_first(caplog: pytest.LogCaptureFixture) -> None:
-    space = Spooling(Settings(), LOG, by_default=True)
-    assert not space.asks_first
-    space.was_slow()
-    space.was_slow()
-    assert space.asks_first
-    assert caplog.text.count("waited for 100 Continue") == 1
-
-
 def test_a_short_write_is_gone_on_with() -> None:
     class Slow(FileIO):
         def write(self, data: object, /) -> int:
