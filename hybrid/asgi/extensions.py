@@ -6,7 +6,9 @@ Only responses that do so have an `Extras`; a plain one pays for none of this.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import stat
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from hybrid.asgi.types import Message
@@ -91,9 +93,12 @@ class Extras:
             self._connection.complete(self._cycle, self._response.trailers(self._fields))
 
     async def _send_path(self, path: str) -> None:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a named pipe would wait for who writes
         try:
-            await self._send_file(fd, 0, os.fstat(fd).st_size, more=False)
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            await self._send_file(fd, 0, status.st_size, more=False)
         finally:
             os.close(fd)
 
@@ -104,8 +109,10 @@ class Extras:
         offset = message.get("offset")
         if offset is None:
             offset = os.lseek(fd, 0, os.SEEK_CUR)
-        size = max(0, os.fstat(fd).st_size - offset)
         count = message.get("count")
+        if offset < 0 or (count is not None and count < 0):
+            raise ValueError(f"{ZEROCOPYSEND!r}: offset {offset} and count {count}; neither may be negative")
+        size = max(0, os.fstat(fd).st_size - offset)
         await self._send_file(
             fd, offset, size if count is None else min(count, size), more=message.get("more_body", False)
         )

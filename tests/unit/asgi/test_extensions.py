@@ -248,6 +248,40 @@ def test_missing_file_is_the_applications_error_and_answered_500(tmp_path: Path)
     assert wire.sent.startswith(b"HTTP/1.1 500 ")
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+def test_what_is_no_regular_file_is_the_applications_error_and_answered_500(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "it"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)  # opening it would wait for somebody who writes, and the loop with it
+    else:
+        path = Path("/dev/zero")
+
+    async def app(send: Send) -> None:
+        await send(START)
+        await send({"type": "http.response.pathsend", "path": str(path)})
+
+    wire = answered(app)
+    assert wire.sent.startswith(b"HTTP/1.1 500 ")
+    (error,) = wire.reports
+    assert isinstance(error, OSError)
+    assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("part", [{"offset": -5}, {"count": -1}, {"offset": 10, "count": -11}])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_negative_part_of_a_file_is_the_applications_error(file: Path, part: dict[str, int], method: str) -> None:
+    async def app(send: Send) -> None:
+        with file.open("rb") as opened:
+            await send(START)
+            await send({"type": "http.response.zerocopysend", "file": opened, **part})
+
+    wire = answered(app, request(first=f"{method} / HTTP/1.1"))
+    assert wire.sent.startswith(b"HTTP/1.1 500 ")
+    assert isinstance(wire.reports[0], ValueError)
+
+
 def test_file_that_is_shorter_than_its_content_length_is_answered_500(file: Path) -> None:
     async def app(send: Send) -> None:
         await send({**START, "headers": [(b"content-length", b"99999999")]})
