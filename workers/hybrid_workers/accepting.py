@@ -19,6 +19,7 @@ from hybrid_workers.balance import Balance
 from hybrid_workers.connection import Connection
 from hybrid_workers.drain import is_last
 from hybrid_workers.entrance import Entrance
+from hybrid_workers.inherited import prepare
 from hybrid_workers.poller import EXCLUSIVE, READ, Poller
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ class Acceptor:
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
         for listener in listeners:
-            if not listener.is_unix:
-                # Inherited by the connections: one call here saves one for each of them.
-                listener.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            prepare(listener)
 
     # -- whether ------------------------------------------------------------------------------------
 

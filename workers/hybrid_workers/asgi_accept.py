@@ -27,6 +27,7 @@ from hybrid_workers.admission import Admission
 from hybrid_workers.asgi_connection import HttpConnection
 from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
+from hybrid_workers.inherited import prepare
 
 BUDGET = 8
 """Connections accepted per listener and turn of the loop: between two turns a sibling gets its chance."""
@@ -46,8 +47,7 @@ class Acceptor:
     def __init__(self, service: Service, listeners: tuple[Listener, ...], capacity: int) -> None:
         self._service = service
         self._loop = service.loop
-        self._listeners = listeners
-        self._servers = {listener: own_address(listener) for listener in listeners}
+        self._use(listeners)
         self._capacity = capacity
         self._pending: set[asyncio.Task[Any]] = set()
         self._is_accepting = False
@@ -71,9 +71,14 @@ class Acceptor:
         self._pause()
         for listener in self._listeners:
             listener.socket.close()
+        self._use(listeners)
+        self.resume()
+
+    def _use(self, listeners: tuple[Listener, ...]) -> None:
         self._listeners = listeners
         self._servers = {listener: own_address(listener) for listener in listeners}
-        self.resume()
+        for listener in listeners:
+            prepare(listener)
 
     def stop(self, *, is_last: bool) -> None:
         """Accept no more, for good. `is_last`: no sibling will take what waits in the backlog, so we do."""

@@ -112,6 +112,16 @@ def download(server: Server, megabytes: int) -> None:
         assert megabytes * MB < count < megabytes * MB + 1000
 
 
+@contextmanager
+def narrow(server: Server) -> Iterator[socket.socket]:
+    """A client whose side takes little ahead."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(WAIT_S)
+        sock.connect(("127.0.0.1", server.port))
+        yield sock
+
+
 def connect_many(server: Server, count: int) -> list[socket.socket]:
     return [socket.create_connection(("127.0.0.1", server.port), WAIT_S) for _ in range(count)]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from time import monotonic
 
 import pytest
 
-from tests.integration.abuse.bulk import MB, watched
+from tests.integration.abuse.bulk import MB, narrow, watched
 from tests.integration.server import WAIT_S, Server
 from tests.integration.workers.wire import Client, get
 
@@ -69,16 +68,6 @@ def test_a_body_at_a_fair_rate_comes_whole(bulk: Bulk) -> None:
             client.send(b"x")
             assert server.get().status == 200
         assert client.hear().body == b"200"
-
-
-@contextmanager
-def narrow(server: Server) -> Iterator[socket.socket]:
-    """A client whose side takes little ahead."""
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.settimeout(WAIT_S)
-        sock.connect(("127.0.0.1", server.port))
-        yield sock
 
 
 def test_an_answer_read_byte_by_byte_is_cut(bulk: Bulk) -> None:
