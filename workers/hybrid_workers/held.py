@@ -2,9 +2,9 @@
 
 Two kinds of bodies are read by the application while they come, although bodies are spooled: those that its reading
 asks for (100 Continue), and those for which the spool has no room. As long as nobody wants the thread such a client has
-the time that all have. But what others are kept waiting is counted, for all such clients of a worker together: half a
-second, of which a tenth of each second that passes comes back. When it is used up the client is answered 408. So
-however many they are and whatever they send, others lose half a second and then a tenth of their time.
+the time that all have. But what others are kept waiting is counted, for all such clients of a worker together: 0.4 s,
+of which a tenth of each second that passes comes back. When it is used up the client is answered 408. So
+however many they are and whatever they send, others lose 0.4 s and then a tenth of their time.
 
 Few are to come to that. Long before, clients that ask are not left to the application any more: they get their 100 at
 once, and it is called when the body is whole. The same for those who ask while half of the threads wait for others.
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final
 
-MOST_S: Final = 0.5
+MOST_S: Final = 0.4
 """What others may be kept waiting."""
 WARY_S: Final = 0.1
 """After so much of it no client is asked by the application any more."""

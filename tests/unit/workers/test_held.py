@@ -56,13 +56,13 @@ def test_while_nobody_else_comes_a_client_has_the_time_that_all_have(scene: Scen
     assert not scene.held_up.asks_first
 
 
-def test_from_when_others_come_it_has_half_a_second(scene: Scene) -> None:
+def test_from_when_others_come_it_has_a_moment(scene: Scene) -> None:
     scene.wanted_from = 110.0
     assert not asked(scene)(30.0)
     assert scene.now == pytest.approx(110.0 + MOST_S, abs=LOOK_S)
 
 
-def test_all_clients_together_have_half_a_second(scene: Scene) -> None:
+def test_all_clients_together_have_that_moment(scene: Scene) -> None:
     """Each comes after a while that is too short to be cut off for."""
     scene.wanted_from = 0.0
     wait = asked(scene)
