@@ -12,7 +12,6 @@ it at once may leave it wrong by one, and whoever finds the queue empty puts it 
 
 from __future__ import annotations
 
-import array
 import contextlib
 import errno
 import fcntl
@@ -35,14 +34,21 @@ MOST: Final = 1024 * 1024
 MOST_COOKIE: Final = 2048
 DEFAULT_DEPTH: Final = 64
 
-_HEAD: Final = struct.Struct("=BBHHIIIddHHHHI")
-# kind, family, client port, server port, ahead, requests, length of data, deadline, started,
+_HEAD: Final = struct.Struct("=BHIIIdHHHHI")
+# kind, client port, server port, ahead, length of data, deadline,
 # lengths of client, server, route, cookie and inline data
-_NO_PORT: Final = 0
+_NO_PORT: Final = 0x10000
+_FD: Final = struct.Struct("i")
 _LARGEST: Final = _HEAD.size + INLINE + MOST_COOKIE + 4096
-_ANCILLARY: Final = socket.CMSG_SPACE(2 * array.array("i").itemsize)
-_CLOEXEC: Final[int] = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_DONTWAIT: Final[int] = socket.MSG_DONTWAIT
+_ANCILLARY: Final = socket.CMSG_SPACE(2 * _FD.size)
+# Numbers and no members of an enumeration: those cost more each time they are used.
+_CLOEXEC: Final = int(getattr(socket, "MSG_CMSG_CLOEXEC", 0))
+_DONTWAIT: Final = int(socket.MSG_DONTWAIT)
+_SOCKET: Final = int(socket.SOL_SOCKET)
+_RIGHTS: Final = int(socket.SCM_RIGHTS)
+_STREAM: Final = int(socket.SOCK_STREAM) | int(getattr(socket, "SOCK_NONBLOCK", 0))
+_IS_SURE: Final = hasattr(socket, "SOCK_NONBLOCK")
+"""A socket object can be told that its descriptor does not block, as all that come here do not."""
 _FULL: Final = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ETOOMANYREFS, errno.EMSGSIZE, errno.EMFILE, errno.ENFILE})
 _COUNT: Final = 0
 _SINCE: Final = 1
@@ -82,12 +88,9 @@ class Handed:
     """The pattern of the route that chose the pool, for the first request; "" if none did."""
     ahead: int = 0
     """How many requests the client has sent ahead of their answers: see `hybrid.http1.receiver.Receiver`."""
-    requests: int = 0
-    """Answered on the connection before."""
-    started: float = 0.0
-    """When the first byte of the request was read, or the connection accepted; monotonic."""
-    family: int = int(socket.AF_INET)
-    """Of the socket."""
+
+
+_KINDS: Final = tuple(Kind)
 
 
 class Queue:
@@ -142,28 +145,33 @@ class Queue:
     def send(self, fd: int, handed: Handed) -> bool:
         """Give a connection away, which is then to be closed here. False, and nothing has happened, if it is full."""
         words = self._words
-        if words[_COUNT] >= self.depth and not self._is_miscounted():
-            return False
+        count = words[_COUNT]
+        if count >= self.depth:
+            if not self._is_miscounted():
+                return False
+            count = words[_COUNT]
         packed = pack(handed)
         if packed is None:
             return False
+        if count <= 0:
+            count = 0
+            self._floats[_SINCE] = monotonic()
+        words[_COUNT] = count + 1  # before it is there: who takes it asks by this whether there is more
         memory = -1
         try:
+            rights = _FD.pack(fd)
             if len(handed.data) > INLINE:
                 memory = _memory(handed.data)
-            fds = array.array("i", (fd,) if memory < 0 else (fd, memory))
-            self._sender.sendmsg((packed,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, fds),), _DONTWAIT)
+                rights += _FD.pack(memory)
+            self._sender.sendmsg((packed,), ((_SOCKET, _RIGHTS, rights),), _DONTWAIT)
         except OSError as error:
+            words[_COUNT] = max(0, words[_COUNT] - 1)
             if error.errno in _FULL:
                 return False
             raise
         finally:
             if memory >= 0:
                 os.close(memory)
-        count = words[_COUNT]
-        if count <= 0:
-            self._floats[_SINCE] = monotonic()
-        words[_COUNT] = count + 1
         return True
 
     def receive(self, kind: type[socket.socket] = socket.socket) -> tuple[socket.socket, Handed] | None:
@@ -179,15 +187,17 @@ class Queue:
             words = self._words
             words[_COUNT] = max(0, words[_COUNT] - 1)
             self._floats[_SINCE] = monotonic()
-            fds = array.array("i")
+            fds: list[int] = []
             for level, what, data in ancillary:
-                if level == socket.SOL_SOCKET and what == socket.SCM_RIGHTS:
-                    fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+                if level == _SOCKET and what == _RIGHTS:
+                    fds += _FD.unpack(data) if len(data) == _FD.size else _descriptors(data)
             handed = _received(packed, fds)
             if handed is not None:
                 self._is_near_limit = fds[0] > self._most_fds
-                sock = kind(handed.family, socket.SOCK_STREAM, 0, fileno=fds[0])
-                sock.setblocking(False)
+                # Of which family it is the kernel says anyway; what else is not said here would be asked for.
+                sock = kind(-1, _STREAM, 0, fds[0])
+                if not _IS_SURE:
+                    sock.setblocking(False)
                 return sock, handed
             for fd in fds:
                 os.close(fd)
@@ -254,14 +264,11 @@ def pack(handed: Handed) -> bytes | None:
         return None
     head = _HEAD.pack(
         handed.kind,
-        handed.family,
-        client[1] if client is not None else _NO_PORT,
-        server[1] or _NO_PORT,
+        client[1] if client is not None else 0,
+        server[1] if server[1] is not None else _NO_PORT,
         handed.ahead,
-        handed.requests,
         len(data),
         handed.deadline,
-        handed.started,
         len(host),
         len(ours),
         len(route),
@@ -275,11 +282,13 @@ def unpack(packed: bytes, memory: int = -1) -> Handed:
     """What `pack()` has made. `memory` is the descriptor of data that came beside it. Raises ValueError."""
     try:
         (
-            kind, family, port, our_port, ahead, requests, length, deadline, started,
-            host_size, ours_size, route_size, cookie_size, inline_size,
+            kind, port, our_port, ahead, length, deadline, host_size, ours_size,
+            route_size, cookie_size, inline_size,
         ) = _HEAD.unpack_from(packed)  # fmt: skip
     except struct.error as error:
         raise ValueError(str(error)) from None
+    if kind >= len(_KINDS):
+        raise ValueError(f"found kind {kind}, expected less than {len(_KINDS)}")
     at = _HEAD.size
     if len(packed) != at + host_size + ours_size + route_size + cookie_size + inline_size:
         raise ValueError("a message that was cut")
@@ -290,23 +299,23 @@ def unpack(packed: bytes, memory: int = -1) -> Handed:
     data = packed[at:]
     if length != inline_size:
         data = _read(memory, length)
-    is_unix = family == socket.AF_UNIX
     return Handed(
-        kind=Kind(kind),
-        deadline=deadline,
-        client=(host, port) if host else None,
-        server=(ours, our_port if our_port or not is_unix else None),
-        data=data,
-        set_cookie=cookie,
-        route=route,
-        ahead=ahead,
-        requests=requests,
-        started=started,
-        family=family,
+        _KINDS[kind],
+        deadline,
+        (host, port) if host else None,
+        (ours, our_port if our_port != _NO_PORT else None),
+        data,
+        cookie,
+        route,
+        ahead,
     )
 
 
-def _received(packed: bytes, fds: array.array[int]) -> Handed | None:
+def _descriptors(data: bytes) -> tuple[int, ...]:
+    return struct.unpack_from(f"{len(data) // _FD.size}i", data)
+
+
+def _received(packed: bytes, fds: list[int]) -> Handed | None:
     """None for a message without its connection: there was no descriptor left for it, or it is none of ours."""
     if not fds:
         return None

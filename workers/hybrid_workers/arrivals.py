@@ -105,16 +105,19 @@ class Arrivals:
 
     def on_event(self, now: float) -> None:
         """There is something in our queue, or a sibling was faster."""
+        queue = self.junction.queue
         for _ in range(self._budget):
             if not self.has_place:
                 self.stop_listening()
                 return
-            received = self.junction.queue.receive(self._socket_class)
+            received = queue.receive(self._socket_class)
             if received is None:
                 if self.junction.is_starved():
                     self.stop_listening()
                 return
             self._take(*received, now)
+            if not queue.waiting:  # if that is wrong, we are told again
+                return
 
     def _take(self, sock: socket.socket, handed: Handed, now: float) -> None:
         if now > handed.deadline:

@@ -131,9 +131,7 @@ class Crossroads(Arrivals):
     def _relieve(self, connection: Connection, request: Request) -> bool:
         """It is not routed again: so it takes along what this worker has found out."""
         receiver = connection.receiver
-        handed = self.junction.handed(
-            Kind.REQUEST, _plain(connection), connection.peer, request.head + receiver.buffer, receiver.ahead
-        )
+        handed = self.junction.handed(Kind.REQUEST, connection.peer, request.head + receiver.buffer, receiver.ahead)
         handed.route = connection.route
         handed.set_cookie = connection.set_cookie
         if not self.junction.queue.send(connection.fd, handed):

@@ -87,7 +87,7 @@ class Junction:
         self._table: RouteTable | None = None
         self._version = 0
         self._fallbacks: Mapping[str, str] = crossing.fallbacks
-        self._patterns: dict[Route, str] = {}
+        self._patterns: dict[int, tuple[Route, str]] = {}
         self._say_starved_at = 0.0
         self._gone_since: dict[str, float] = {}
         self.queue.enter(self._slot, os.getpid())
@@ -107,13 +107,15 @@ class Junction:
 
     def pattern_of(self, choice: Choice) -> str:
         """The route's pattern as text."""
-        try:
-            return self._patterns[choice.route]
-        except KeyError:
-            if len(self._patterns) >= _MOST_NAMES:
-                self._patterns.clear()
-            text = self._patterns[choice.route] = str(choice.route.pattern)
-            return text
+        # By identity: to hash a route means to hash all that it consists of.
+        known = self._patterns.get(id(choice.route))
+        if known is not None and known[0] is choice.route:
+            return known[1]
+        if len(self._patterns) >= _MOST_NAMES:
+            self._patterns.clear()
+        text = str(choice.route.pattern)
+        self._patterns[id(choice.route)] = (choice.route, text)
+        return text
 
     def _read_routes(self) -> None:
         self._version, text = self._page.read()
@@ -128,7 +130,7 @@ class Junction:
 
     def pass_on(self, sock: socket.socket, peer: Peer, request: Request, receiver: Receiver, choice: Choice) -> Way:
         """See to a request that is for another pool. After LEFT the worker closes its end, unannounced."""
-        handed = self.handed(Kind.REQUEST, sock, peer, request.head + receiver.buffer, receiver.ahead)
+        handed = self.handed(Kind.REQUEST, peer, request.head + receiver.buffer, receiver.ahead)
         handed.set_cookie = choice.set_cookie
         handed.route = self.pattern_of(choice)
         pool = choice.pool
@@ -152,20 +154,10 @@ class Junction:
 
     def relieve(self, sock: socket.socket, peer: Peer, data: bytes = b"", ahead: int = 0) -> bool:
         """Leave a connection to an idle worker of our own pool. False: keep it."""
-        return self._send(self.pool, sock, self.handed(Kind.RELIEF, sock, peer, data, ahead))
+        return self._send(self.pool, sock, self.handed(Kind.RELIEF, peer, data, ahead))
 
-    def handed(self, kind: Kind, sock: socket.socket, peer: Peer, data: bytes, ahead: int) -> Handed:
-        now = monotonic()
-        return Handed(
-            kind=kind,
-            deadline=now + self.timeout,
-            client=peer.client,
-            server=peer.server,
-            data=data,
-            ahead=ahead,
-            started=now,
-            family=sock.family,
-        )
+    def handed(self, kind: Kind, peer: Peer, data: bytes, ahead: int) -> Handed:
+        return Handed(kind, monotonic() + self.timeout, peer.client, peer.server, data, b"", "", ahead)
 
     def _can_take(self, pool: str) -> bool:
         index = self._indexes.get(pool)

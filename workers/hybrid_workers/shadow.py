@@ -129,8 +129,6 @@ class ShadowWorker:
             server=copy.server,
             data=request_of(copy),
             route=SHADOW_ROUTE,
-            started=now,
-            family=socket.AF_UNIX,
         )
         with theirs:
             if not queue.send(theirs.fileno(), handed):

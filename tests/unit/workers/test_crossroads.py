@@ -54,7 +54,7 @@ class Worker:
     def arrive(self, count: int, queue: str = "here", *, deadline: float = NOW + 1) -> None:
         for number in range(count):
             client, ours = socket.socketpair()
-            handed = Handed(Kind.REQUEST, deadline, None, ("", None), b"%d" % number, family=int(socket.AF_UNIX))
+            handed = Handed(Kind.REQUEST, deadline, None, ("", None), b"%d" % number)
             assert self.queues[queue].send(ours.fileno(), handed)
             client.close()
             ours.close()
