@@ -150,7 +150,10 @@ class SyncWorker:
     def _give_away(self, now: float) -> None:
         crossroads = self._reactor.crossroads
         assert crossroads is not None, "there is relief only where connections can go somewhere"
-        crossroads.give_away(self._reactor.pipelined, {call.connection for call in self._held}, now)
+        kept = {call.connection for call in self._held}
+        if self._call is not None:  # it may be answered already, and its client gone or at its next request
+            kept.add(self._call.connection)
+        crossroads.give_away(self._reactor.pipelined, kept, now)
 
     # -------------------------------------------------------------------------------------------------
 
