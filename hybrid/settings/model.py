@@ -223,6 +223,15 @@ class Settings:
         flags=("--preload/--no-preload",),
         common=True,
     )
+    preload_request: str = setting(
+        "",
+        kinds.TARGET,
+        "Workers",
+        "With --preload, request this path of a WSGI application once before workers are forked from it, as in `/`:"
+        " they share what a first request loads and builds. Choose one that changes nothing.",
+        shown_default="none",
+        own=True,
+    )
     sync_threads: int = setting(
         40,
         kinds.POSITIVE,

@@ -34,6 +34,8 @@ def validate(settings: Settings, origins: Mapping[str, Origin]) -> tuple[str, ..
         )
     if settings.preload_app and settings.reuse_port:
         warnings.append("preload_app has no effect with reuse_port: every worker imports the application")
+    if settings.preload_request and not settings.preload_app:
+        warnings.append("preload_request has no effect without preload_app")
     if settings.accesslog:
         try:
             unknown = compile_format(settings.access_log_format).unknown

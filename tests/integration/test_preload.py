@@ -141,5 +141,78 @@ def test_audit_names_what_a_fork_does_not_share(tmp_path: Path, serve: Serve) ->
     assert server.stop() == 0
 
 
+FIRST = """
+import os, sys, threading
+COUNT = 0
+def wsgi(environ, start_response):
+    global COUNT
+    COUNT += 1
+    if environ["PATH_INFO"] == "/warm":
+        print("warmed by", environ["HTTP_HOST"], environ["QUERY_STRING"], environ["wsgi.url_scheme"], flush=True)
+    if environ["PATH_INFO"] == "/left":
+        global left
+        left = open("left.db", "w+")
+    if environ["PATH_INFO"] == "/raises":
+        raise LookupError("not there yet")
+    body = f"{COUNT} {os.getpid()}".encode()
+    start_response("404 Not Found" if environ["PATH_INFO"] == "/none" else "200 OK", [])
+    yield body
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        raise NotImplementedError
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+"""
+
+
+@pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
+def test_preload_request_is_made_once_and_all_workers_have_what_came_of_it(
+    tmp_path: Path, serve: Serve, kind: str
+) -> None:
+    (tmp_path / "shop.py").write_text(FIRST)
+    path = "//shop.example/warm?now"
+    server = serve("shop:wsgi", "-k", kind, "-w", "2", "--preload", "--preload-request", path)
+    first, second = server.wait_ready(2)
+    assert server.log.text.count("warmed by shop.example now http") == 1
+    assert re.search(r"\[INFO\] Preload: GET //shop\.example/warm\?now answered 200 after \d", server.log.text)
+    os.kill(first, signal.SIGKILL)
+    server.wait_ready(3)
+    os.kill(second, signal.SIGKILL)
+    server.wait_ready(4)
+    assert server.get("/").body.startswith(b"2 "), "it was made of a template that had served one"
+    assert server.log.text.count("warmed by") == 1
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            "/raises",
+            r"\[ERROR\] Preload: GET /raises failed; the workers start(?s:.*)LookupError: not there yet",
+        ),
+        ("/none", r"\[WARNING\] Preload: GET /none answered 404, expected a status below 400"),
+        ("/left", r"\[WARNING\] Preload: file \d+, .*/left\.db, which is open for writing, is shared by all workers"),
+    ],
+)
+def test_preload_request_that_goes_wrong_is_said_and_the_workers_start(
+    tmp_path: Path, serve: Serve, path: str, said: str
+) -> None:
+    (tmp_path / "shop.py").write_text(FIRST)
+    server = serve("shop:wsgi", "-k", "sync", "--preload", "--preload-request", path)
+    server.wait_ready()
+    assert re.search(said, server.log.text)
+    assert server.get("/").body.startswith(b"2 ")
+    assert server.stop() == 0
+
+
+def test_preload_request_to_an_asgi_application_is_said_not_to_be_made(tmp_path: Path, serve: Serve) -> None:
+    (tmp_path / "shop.py").write_text(FIRST)
+    server = serve("shop:asgi", "-k", "asgi", "--preload", "--preload-request", "/warm")
+    server.wait_ready()
+    assert "[WARNING] Preload: GET /warm is not made: preload_request is for WSGI" in server.log.text
+    assert server.stop() == 0
+
+
 def children(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}

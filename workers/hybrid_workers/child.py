@@ -152,6 +152,10 @@ def _choose_audited(context: WorkerContext, ours: type[Worker] | None) -> tuple[
 
     with audited() as findings:
         chosen = _choose(context, ours)
+        if context.settings.preload_request:
+            from hybrid_workers.warm_up import warm_up
+
+            warm_up(context)
     for line in findings.lines:
         context.log.warning("Preload: %s", line)
     return chosen

@@ -1,8 +1,8 @@
 """What the application opened while it was imported and cannot share with the workers forked from a template.
 
 A thread exists only in the process that started it. A connection exists in all of them, and what each writes gets
-mixed. Neither is an error by itself, so both are only named, with the line that made them where Python code did;
-what C code made is found in /proc, without a line.
+mixed; a file, where it is written to at more places than its end, as a database is. None is an error by itself, so they
+are only named, with the line that made them where Python code did; what C code made is found in /proc, without a line.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 _HINT = "start it in a post_fork or post_worker_init hook, or in lifespan startup"
+_NO_DISK = ("/dev/", "/proc/", "/memfd:")
 _OURS = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -44,6 +45,7 @@ def audited() -> Iterator[Findings]:
         sockets[sock] = _site()
 
     before = set(_open_sockets())
+    files = {fd for fd, _ in _open_files()}
     findings = Findings()
     threading.Thread.start = noting_start  # type: ignore[method-assign, assignment]
     socket.socket.__init__ = noting_init  # type: ignore[method-assign, assignment]
@@ -62,6 +64,9 @@ def audited() -> Iterator[Findings]:
             findings.lines.append(f"socket {sock.fileno()} opened at {site} is shared by all workers; {_HINT}")
     for fd in sorted(set(_open_sockets()) - before - named):
         findings.lines.append(f"socket {fd} opened by C code is shared by all workers; {_HINT}")
+    for fd, path in _open_files():
+        if fd not in files:
+            findings.lines.append(f"file {fd}, {path}, which is open for writing, is shared by all workers; {_HINT}")
 
 
 def _open_sockets() -> Iterator[int]:
@@ -75,6 +80,25 @@ def _open_sockets() -> Iterator[int]:
                 yield int(name)
         except OSError:  # the one that listed the folder
             continue
+
+
+def _open_files() -> Iterator[tuple[int, str]]:
+    """Those on a disk that are written to anywhere: what is only appended to, such as a log, may be shared."""
+    try:
+        names = sorted(os.listdir("/proc/self/fd"), key=int)
+    except OSError:
+        return
+    for name in names:
+        try:
+            path = os.readlink(f"/proc/self/fd/{name}")
+            if not path.startswith("/") or path.startswith(_NO_DISK) or not os.path.isfile(path):
+                continue
+            with open(f"/proc/self/fdinfo/{name}", encoding="ascii") as info:
+                flags = next(int(line.split()[1], 8) for line in info if line.startswith("flags:"))
+        except (OSError, StopIteration):
+            continue
+        if flags & os.O_ACCMODE != os.O_RDONLY and not flags & os.O_APPEND:
+            yield int(name), path
 
 
 def _site() -> str:

@@ -155,6 +155,11 @@ def test_preload_is_said_to_have_no_effect_where_it_has_none(other: dict[str, ob
     assert not resolve({"preload_app": True}, {}, "/nonexistent").warnings
 
 
+def test_preload_request_without_preload_is_said_to_have_no_effect() -> None:
+    assert resolve({"preload_request": "/"}, {}, "/nonexistent").warnings
+    assert not resolve({"preload_request": "/", "preload_app": True}, {}, "/nonexistent").warnings
+
+
 def test_the_control_socket_can_be_switched_off() -> None:
     assert resolve({"control_socket_disable": True}, {}, "/nonexistent").settings.control_socket == "off"
 
