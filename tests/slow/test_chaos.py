@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.resilience.scenes import handovers, murders, reloads, upgrades
+from tests.integration.resilience.scenes import handovers, murders, reloads, upgrades, upgrades_by_hand
 from tests.integration.resilience.test_chaos import KINDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -23,6 +23,13 @@ def test_a_hundred_reloads_lose_nothing(kind: str, tmp_path: Path) -> None:
 def test_twenty_upgrades_lose_nothing(kind: str, tmp_path: Path) -> None:
     fates = upgrades(KINDS[kind], tmp_path, 20)
     print(fates.row(f"{kind}: 20 upgrades"))
+    assert not fates.failures
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ten_upgrades_by_hand_each_taken_back_once_lose_nothing(kind: str, tmp_path: Path) -> None:
+    fates = upgrades_by_hand(KINDS[kind], tmp_path, 10)
+    print(fates.row(f"{kind}: 10 upgrades by hand"))
     assert not fates.failures
 
 

@@ -66,6 +66,52 @@ def _upgrade(pidfile: Path) -> None:
     assert done.returncode == 0, (done.stdout, done.stderr)
 
 
+def upgrades_by_hand(options: tuple[str, ...], folder: Path, count: int) -> Fates:
+    """As an operator does it with signals, each time with a change of mind on the way."""
+    pidfile = folder / "server.pid"
+    successor = folder / "server.pid.2"
+    server = Server([*options, "-w", "2", "--pid", str(pidfile), _app(options)], HERE)
+    log = server.log
+    booted = 2
+
+    def start_another(old: int) -> int:
+        nonlocal booted
+        os.kill(old, signal.SIGUSR2)
+        booted += 2
+        log.wait(READY, count=booted)
+        return int(successor.read_text())
+
+    def rest(old: int) -> None:
+        """The workers of this one are gone, so its successor's serve alone."""
+        gone = log.text.count("Worker exiting")
+        os.kill(old, signal.SIGWINCH)
+        log.wait(r"Worker exiting", count=gone + 2)
+
+    try:
+        server.wait_ready(2)
+        with load(server.port) as fates:
+            old = server.pid
+            for number in range(1, count + 1):
+                unwanted = start_another(old)
+                rest(old)
+                os.kill(old, signal.SIGHUP)
+                booted += 2
+                log.wait(READY, count=booted)
+                os.kill(unwanted, signal.SIGTERM)
+                log.wait(rf"the new arbiter \(pid {unwanted}\) ended with code 0; pid {old} serves on")
+                new = start_another(old)
+                rest(old)
+                os.kill(old, signal.SIGQUIT)
+                log.wait(r"The arbiter before this one \(pid \d+\) is gone", count=number)
+                assert int(pidfile.read_text()) == new
+                old = new
+        os.kill(old, signal.SIGTERM)
+        assert log.wait_end(), log.text
+    finally:
+        server.destroy()
+    return fates
+
+
 def handovers(options: tuple[str, ...], folder: Path, count: int) -> Fates:
     """The next server starts on the same listener; as soon as it is ready the last one gets TERM."""
     running: list[tuple[subprocess.Popen[bytes], Log]] = []

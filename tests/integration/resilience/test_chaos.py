@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.resilience.scenes import handovers, murders, reloads, upgrades
+from tests.integration.resilience.scenes import handovers, murders, reloads, upgrades, upgrades_by_hand
 
 KINDS = {
     "sync": ("-k", "sync"),
@@ -27,6 +27,13 @@ def test_reloads_lose_nothing(kind: str, tmp_path: Path) -> None:
 def test_an_upgrade_loses_nothing(kind: str, tmp_path: Path) -> None:
     fates = upgrades(KINDS[kind], tmp_path, 1)
     print(fates.row(f"{kind}: 1 upgrade"))
+    assert not fates.failures
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_upgrade_by_hand_and_one_that_is_taken_back_lose_nothing(kind: str, tmp_path: Path) -> None:
+    fates = upgrades_by_hand(KINDS[kind], tmp_path, 1)
+    print(fates.row(f"{kind}: USR2, WINCH, HUP, TERM; USR2, WINCH, QUIT"))
     assert not fates.failures
 
 
