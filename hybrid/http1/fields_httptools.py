@@ -5,42 +5,30 @@ Its defaults are strict: no bare CR or LF, no folding, no control bytes, no spac
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httptools
 
 from hybrid.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from hybrid.http1.head import HeadParser
-
-_START = b"GET / HTTP/1.1"
+    from hybrid.http1.head import HeadParser, Lines
 
 
 class HttptoolsFields:
     """See `hybrid.http1.head.FieldParser`."""
 
-    __slots__ = ("_builder", "_parser")
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._parser: Any = None
-        self._builder: HeadParser | None = None
+    def begin(self, builder: HeadParser) -> Lines:
+        feed: Lines = httptools.HttpRequestParser(builder).feed_data
+        return feed
 
-    def parse(self, block: bytes, builder: HeadParser) -> None:
-        parser = self._parser
-        if parser is None or self._builder is not builder:
-            self._builder = builder
-            parser = self._parser = httptools.HttpRequestParser(builder)
-        try:
-            parser.feed_data(_START + block)
-        except httptools.HttpParserUpgrade:
-            self._parser = None
-        except httptools.HttpParserError as error:
-            self._parser = None
-            # llhttp also judges framing fields. Where the rule is ours (framing, upgrade) it must be
-            # we who judge, or h11 and httptools would differ: only the grammar of a line counts here.
+    def judge(self, error: Exception) -> None:
+        if isinstance(error, httptools.HttpParserUpgrade):
+            return
+        # llhttp also judges framing fields. Where the rule is ours (framing, upgrade) it must be
+        # we who judge, or h11 and httptools would differ: only the grammar of a line counts here.
+        if isinstance(error, httptools.HttpParserError):
             raise ProtocolError(400, f"malformed header field: {str(error).lower()}", "RFC 9112 section 5") from None
-
-    def spent(self) -> None:
-        """The last head announced a body or the end of the connection: llhttp waits for that, so start afresh."""
-        self._parser = None
+        raise error

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, TypeAlias
 
 from hybrid.errors import ProtocolError
 from hybrid.http.authority import is_authority
@@ -26,33 +26,43 @@ _bad_in_target = re.compile(rb"[\x00-\x20\x7f#]").search
 _is_absolute = re.compile(rb"(https?)://([^/?]*)(.*)", re.IGNORECASE | re.DOTALL).fullmatch
 
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")}
+_NO_HOST: bytes | None = None
 _HOSTS: set[bytes] = set()
 """Host values already found valid. Bounded: they come from the network."""
 
 _LINES: dict[bytes, tuple[str, bytes, bytes, bytes, int]] = {}
 """Request lines already found valid, short and without a query: (method, target, path, query, version)."""
+_NO_LINE = b"GET / HTTP/1.1"
+"""Stands in for a request line before back ends."""
 _MOST_LINES = 256
 _LONGEST_LINE = 100
 
 _WHITE = b" \t"
+_TAB = 9
+_trim = re.compile(rb"(?<=[^\r\n \t])[ \t]+(?=\r\n)").sub
+"""Takes off white space that ends a field line, but does not make an empty line of one that has nothing else."""
 _PERSISTENT = frozenset({b"keep-alive", b"Keep-Alive"})
 
 TLS_ON_PLAIN: Final = "TLS sent to a plain HTTP port"
 """The reason of the ProtocolError for a TLS ClientHello: the operator must be told, the client cannot."""
 
 
+Lines: TypeAlias = "Callable[[bytes], object]"
+"""Takes a head, which begins with a request line that does not matter."""
+
+
 class FieldParser(Protocol):
-    """A back end: splits the field lines of one head."""
+    """A back end: splits and checks the field lines of heads."""
 
-    def parse(self, block: bytes, builder: HeadParser) -> None:
-        """Call `builder.on_header(name, value)` for each line of `block`, in order.
+    def begin(self, builder: HeadParser) -> Lines:
+        """What takes heads one after the other and calls `builder.on_header(name, value)` for each line, in order.
 
-        `block` is everything from the CRLF that ends the request line to the end of the head. White
-        space around values may be left on. Raises ProtocolError(400) for anything that is not a field line.
+        No white space ends a value of what it is given, and none may be left in front of one. After an exception, or
+        a head that announces a body or the end of the connection, it must not be used again.
         """
 
-    def spent(self) -> None:
-        """The last head was refused, announced a body or ended the connection: the next one starts afresh."""
+    def judge(self, error: Exception) -> None:
+        """An exception that came from there: raises ProtocolError(400) if the head is at fault, else returns."""
 
 
 class HeadParser:
@@ -62,10 +72,12 @@ class HeadParser:
         "_append",
         "_connection",
         "_expect",
+        "_feed",
         "_fields",
         "_forwarded",
         "_has_two_hosts",
         "_host",
+        "_is_persistent",
         "_is_special",
         "_length",
         "_limits",
@@ -77,7 +89,6 @@ class HeadParser:
         "_transfer",
         "_underscored",
         "_upgrade",
-        "_version",
     )
 
     def __init__(self, fields: FieldParser, limits: Limits) -> None:
@@ -87,20 +98,21 @@ class HeadParser:
         self._longest_head = limits.head
         self._longest_field = limits.field_size
         self._most_fields = limits.fields
+        self._feed: Lines | None = None
         self._reset()
 
     def _reset(self) -> None:
         self._append: Callable[[tuple[bytes, bytes]], None] = _nowhere
         self._host: bytes | None = None
         self._has_two_hosts = False
-        self._version = 1
+        self._is_persistent = False
         self._is_special = False
+        self._forwarded = False
         self._length: bytes | None = None
         self._transfer: bytes | None = None
         self._connection: bytes | None = None
         self._expect: bytes | None = None
         self._upgrade: bytes | None = None
-        self._forwarded = False
         self._request_id = b""
         self._underscored: list[tuple[bytes, bytes]] | None = None
 
@@ -131,46 +143,49 @@ class HeadParser:
             request.upgrade = b""
             request.underscored = None
             request.request_id = b""
-            self._field_lines(head[eol:], request)
+            request.forwarded = False
+            request.keep_alive = self._is_persistent = request.version == 1
+            headers: list[tuple[bytes, bytes]] = []
+            request.headers = headers
+            self._append = headers.append
+            self._host = _NO_HOST
+            lines = _NO_LINE + head[eol:]
+            if head.find(b" \r") > 0 or _TAB in head:
+                lines = _trim(b"", lines)
+            try:
+                # Fills headers, and through on_header() everything that a field may mean.
+                (self._feed or self._begin())(lines)
+            except Exception as error:
+                self._feed = None
+                self._fields.judge(error)
+
+            if len(headers) > self._most_fields:
+                raise too_many_fields(self._limits)
+            host = self._host
+            if host is None:
+                if request.version:
+                    raise ProtocolError(400, "no Host header field", "RFC 9112 section 3.2")
+            elif host not in _HOSTS:
+                _check_host(host)
+            if request.host is None:
+                request.host = host
+            else:
+                _replace_host(headers, request.host)
+            if self._is_special:
+                self._semantics(request)
+            if len(head) - eol > self._longest_field:
+                _check_sizes(request, self._limits)
             return request
         except ProtocolError as error:
             self._reset()
-            self._fields.spent()
+            self._feed = None
             if error.status == 400:
                 _check_limits(head, self._limits)
             raise
 
-    def _field_lines(self, lines: bytes, request: Request) -> None:
-        """What the field lines say, from the CRLF in front of them to the end of the head."""
-        version = self._version = request.version
-        headers: list[tuple[bytes, bytes]] = []
-        request.headers = headers
-        request.keep_alive = version == 1
-        request.forwarded = False
-        self._append = headers.append
-        self._host = None
-        # Fills headers, and through on_header() everything that a field may mean.
-        self._fields.parse(lines, self)
-
-        if len(headers) > self._most_fields:
-            raise too_many_fields(self._limits)
-        host = cast("bytes | None", self._host)  # on_header() has set it; mypy still sees the None above
-        if host is None:
-            if version:
-                raise ProtocolError(400, "no Host header field", "RFC 9112 section 3.2")
-        elif host not in _HOSTS:
-            _check_host(host)
-        if self._forwarded:
-            self._forwarded = False
-            request.forwarded = True
-        if request.host is None:
-            request.host = host
-        else:
-            _replace_host(headers, request.host)
-        if self._is_special:
-            self._semantics(request)
-        if len(lines) > self._longest_field:
-            _check_sizes(request, self._limits)
+    def _begin(self) -> Lines:
+        feed = self._feed = self._fields.begin(self)
+        return feed
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field line, from the back end."""
@@ -178,19 +193,17 @@ class HeadParser:
             lower, meaning = KNOWN[name]
         except KeyError:
             lower, meaning = learn(name)
-        value = value.strip(_WHITE)
         if meaning:
             if meaning == 1:  # Field.HOST
                 if self._host is not None:
                     self._has_two_hosts = self._is_special = True
                 self._host = value
-            elif meaning == 4 and value in _PERSISTENT and self._version:  # Field.CONNECTION
+            elif meaning == 4 and self._is_persistent and value in _PERSISTENT:  # Field.CONNECTION
                 pass  # says nothing new in HTTP/1.1, and every browser says it
-            elif meaning == 7:  # Field.FORWARDED
-                self._forwarded = True
             elif self._special(meaning, lower, value):
                 return
-        self._append((lower, value))
+        append = self._append
+        append((lower, value))
 
     def _special(self, meaning: int, lower: bytes, value: bytes) -> bool:
         """Note a field that means something. True if it must not appear among the headers."""
@@ -209,13 +222,15 @@ class HeadParser:
                 self._upgrade = value if self._upgrade is None else self._upgrade + b"," + value
             case Field.REQUEST_ID:
                 self._request_id = value
+            case Field.FORWARDED:
+                self._forwarded = True
             case Field.UNDERSCORE:
                 if self._underscored is None:
                     self._underscored = []
                 self._underscored.append((lower, value))
                 return True
             case Field.PROXY_CONNECTION:
-                self._fields.spent()
+                self._feed = None
         return False
 
     def _request_line(self, line: bytes, request: Request) -> None:
@@ -225,9 +240,9 @@ class HeadParser:
         except ValueError:
             raise no_request_line(line) from None
         if version == b"HTTP/1.1":
-            request.version = self._version = 1
+            request.version = 1
         elif version == b"HTTP/1.0":
-            request.version = self._version = 0
+            request.version = 0
         elif _is_version(version):
             raise ProtocolError(505, "only HTTP/1.0 and HTTP/1.1 are served", "RFC 9110 section 15.6.6")
         else:
@@ -277,6 +292,9 @@ class HeadParser:
         self._is_special = False
         if self._has_two_hosts:
             raise ProtocolError(400, "more than one Host header field", "RFC 9112 section 3.2")
+        if self._forwarded:
+            request.forwarded = True
+            self._forwarded = False
         if self._request_id:
             request.request_id = self._request_id
             self._request_id = b""
@@ -289,7 +307,7 @@ class HeadParser:
         upgrade = self._upgrade
         if length is None and transfer is None and connection is None and upgrade is None and expect is None:
             return
-        self._fields.spent()
+        self._feed = None
         if transfer is None and connection is None and upgrade is None and expect is None:
             self._length = None  # alone it is most of what comes here
         else:

@@ -145,7 +145,7 @@ class RouteTable:
 
     def _find(self, request: Request) -> _Target:
         path = request.path
-        if b"%" in path:
+        if 37 in path:  # "%"; b"%" would be tried as a number first, which raises
             path = unquote_to_bytes(path)
         exact = self._by_path.get(path)
         if exact is not None:

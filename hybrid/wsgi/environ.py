@@ -110,7 +110,7 @@ class Environs:
         else:
             environ["RAW_URI"] = str(request.target, "latin-1")
             environ["QUERY_STRING"] = str(request.query, "latin-1")
-        if b"%" in path:
+        if 37 in path:  # "%"; b"%" would be tried as a number first, which raises
             path = unquote_to_bytes(path)
             text = str(path, "latin-1")
         if not self._is_plain and (path.startswith(self._under) or path == self._prefix):

@@ -32,6 +32,11 @@ def test_names_are_lower_case_and_values_without_white_space(parser: HeadParser)
     assert request.headers == [(b"host", b"a"), (b"x-thing", b"a b"), (b"x-thing", b""), (b"accept", b"*/*")]
 
 
+@pytest.mark.parametrize("line", [b" ", b"\t", b" \t ", b"  X: y", b"X : y \t", b"X \t"])
+def test_a_line_of_white_space_or_behind_it_is_no_end_and_no_field(parser: HeadParser, line: bytes) -> None:
+    assert refused(parser, head(b"A: b \t", line, b"C: d")) == 400
+
+
 def test_the_authority_of_an_absolute_target_replaces_host(parser: HeadParser) -> None:
     request = parser.parse(head(b"X: y", start=b"GET http://b:81/p?q HTTP/1.1"))
     assert (request.host, request.path, request.query) == (b"b:81", b"/p", b"q")
