@@ -123,7 +123,7 @@ class AsgiWorker:
             environs=environs,
             threads=settings.sync_threads,
             body_buffer=settings.body_buffer,
-            spooling=Spooling(settings, context.log, by_default=True),
+            spooling=Spooling(settings, context.log, has_few_threads=True),
             shedder=shedder,
         )
 

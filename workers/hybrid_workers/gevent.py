@@ -60,7 +60,7 @@ class GeventWorker:
         monkey.patch_all()
 
     def __init__(self, context: WorkerContext) -> None:
-        self._service = WsgiService(context, is_multithread=True, spools_bodies=False)
+        self._service = WsgiService(context, is_multithread=True, has_few_threads=False)
         self._poller = HubPoller()
         self._reactor = Reactor(self._service, _unpatched(context.listeners), self, self._poller, GreenConnection)
         self._context = context

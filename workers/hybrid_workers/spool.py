@@ -28,17 +28,23 @@ _READ_SIZE: Final = 65536
 _SHARE: Final = 16
 """The part of the memory that one body may take, lest a few large ones send all small ones to the disk."""
 _LEAST_PIECE: Final = 1024
+_MOST: Final = 1 << 62
+STREAMED_FROM: Final = 1 << 20
+"""Where nobody waits for a thread: what is kept of a body before the application is called and reads the rest as it
+comes. Each call under way costs its stack and what the application holds; so many slow clients are not to have one."""
 
 
 class Spooling:
     """One per worker: whether bodies are spooled, where, and how much of the disk they have."""
 
-    def __init__(self, settings: Settings, log: logging.Logger, *, by_default: bool) -> None:
-        """`by_default`: what `--spool-bodies auto` means for this worker."""
-        self.is_on = settings.spool_bodies == "on" or (settings.spool_bodies == "auto" and by_default)
+    def __init__(self, settings: Settings, log: logging.Logger, *, has_few_threads: bool) -> None:
+        """`has_few_threads`: while the application waits for a body, others may have to wait for its thread."""
+        self.is_on = settings.spool_bodies != "off"
+        self._has_few_threads = has_few_threads
+        self._most_each = _MOST if has_few_threads or settings.spool_bodies == "on" else STREAMED_FROM
         self.held_up = HeldUp(log, asks_first=settings.spool_bodies == "on")
         self._folder = settings.tmp_upload_dir or None
-        self._limit = settings.spool_limit or 1 << 62
+        self._limit = settings.spool_limit or _MOST
         self._memory_limit = settings.spool_memory
         self._memory_each = settings.spool_memory // _SHARE
         self._log = log
@@ -65,16 +71,16 @@ class Spooling:
 
     def leaves_asking(self, connection: Connection) -> bool:
         """For a client that waits for 100 Continue: the application is called at once, and asks by its reading."""
-        if self.is_on:
-            connection.hold = self.held_up.ask()
-            return connection.hold is not None
-        return True
+        if not (self.is_on and self._has_few_threads):
+            return not self.held_up.asks_first
+        connection.hold = self.held_up.ask()
+        return connection.hold is not None
 
     def take(self, connection: Connection) -> bool:
         """Move what has come of a body to where it waits. False where there is no room. Raises ProtocolError."""
         spool = self.store(connection.spool, connection.content)
         if spool is None:
-            if self.is_on:
+            if self.is_on and self._has_few_threads:
                 connection.hold = self.held_up.stream()
             return False
         connection.spool = spool
@@ -87,6 +93,8 @@ class Spooling:
         if not self.is_on:
             return None
         size = sum(map(len, content))
+        if size + (spool.in_memory + spool.on_disk if spool is not None else 0) > self._most_each:
+            return None
         if spool is None:
             spool = Spool(self._release)
         if not spool.on_disk:

@@ -40,8 +40,7 @@ GONE: Final[Environ] = {}
 class WsgiService:
     """One per worker. Everything here is set before the first connection, except `keeps_alive`."""
 
-    def __init__(self, context: WorkerContext, *, is_multithread: bool, spools_bodies: bool = True) -> None:
-        """`spools_bodies`: what `--spool-bodies auto` means."""
+    def __init__(self, context: WorkerContext, *, is_multithread: bool, has_few_threads: bool = True) -> None:
         settings = context.settings
         self.context = context
         self.log: logging.Logger = context.log
@@ -68,7 +67,7 @@ class WsgiService:
         )
         self.access = open_access_log(settings.accesslog, settings.access_log_format)
         self.body_buffer = settings.body_buffer or 1
-        self.spooling = Spooling(settings, context.log, by_default=spools_bodies)
+        self.spooling = Spooling(settings, context.log, has_few_threads=has_few_threads)
         self.sends_files = settings.sendfile and context.tls is None
         self.keeps_alive = self.deadlines.keepalive > 0
         """Connections may serve another request: not when --keep-alive is 0, nor while the worker stops."""

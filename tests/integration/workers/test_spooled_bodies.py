@@ -234,6 +234,24 @@ def test_off_calls_the_application_at_once(start: Start) -> None:
         assert client.hear().status == 413
 
 
+def test_with_gevent_a_body_streams_from_its_second_megabyte_on(serve: Serve) -> None:
+    """Nobody waits for it, but a call under way costs memory: small bodies are not to begin one early."""
+    server = serve("wsgi_app:app", "-w", "1", "-k", "gevent", folder=HERE)
+    server.wait_ready()
+    with ExitStack() as stack:
+        small, large, whole = clients(server, stack, 3)
+        small.send(post("/refuse", None, f"Content-Length: {SIZE}") + BODY[:-1])
+        large.send(post("/refuse", None, f"Content-Length: {3 * SIZE}") + BODY + BODY)
+        assert large.hear().status == 413
+        assert is_answered_at_once(server)
+        assert not select.select([small.socket], [], [], 0)[0]
+        small.send(BODY[-1:])
+        assert small.hear().status == 413
+        whole.send(post("/digest", None, f"Content-Length: {3 * SIZE}") + BODY)
+        whole.send(BODY + BODY)
+        assert whole.hear().body.decode() == hashlib.sha256(BODY * 3).hexdigest()
+
+
 # -- 100-continue -----------------------------------------------------------------------------------------------
 
 ASKING = ("Expect: 100-continue", f"Content-Length: {SIZE}")

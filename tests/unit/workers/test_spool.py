@@ -22,7 +22,7 @@ LOG = logging.getLogger("hybrid.test.spool")
 def spooling(tmp_path: Path, **settings: object) -> Spooling:
     """In files, unless `spool_memory` is given."""
     settings.setdefault("spool_memory", 0)
-    return Spooling(Settings(tmp_upload_dir=str(tmp_path), **settings), LOG, by_default=True)  # type: ignore[arg-type]
+    return Spooling(Settings(tmp_upload_dir=str(tmp_path), **settings), LOG, has_few_threads=True)  # type: ignore[arg-type]
 
 
 def test_content_comes_back_in_its_order(tmp_path: Path) -> None:
@@ -97,13 +97,16 @@ def test_a_folder_that_is_none_is_said_at_the_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "by_default", "is_on"),
-    [("auto", True, True), ("auto", False, False), ("on", False, True), ("off", True, False)],
+    ("setting", "has_few_threads", "most"),
+    [("auto", True, 3 << 20), ("auto", False, 1 << 20), ("on", False, 3 << 20), ("off", True, 0), ("off", False, 0)],
 )
-def test_the_worker_says_what_auto_means(setting: str, by_default: bool, is_on: bool) -> None:
-    space = Spooling(Settings(spool_bodies=setting), LOG, by_default=by_default)
-    assert space.is_on is is_on
-    assert (space.store(None, [b"x"]) is not None) is is_on
+def test_the_worker_says_what_auto_means(tmp_path: Path, setting: str, has_few_threads: bool, most: int) -> None:
+    settings = Settings(spool_bodies=setting, tmp_upload_dir=str(tmp_path), spool_memory=64 << 20)
+    space = Spooling(settings, LOG, has_few_threads=has_few_threads)
+    spool, taken = None, 0
+    while taken < 3 << 20 and (more := space.store(spool, [b"x" * 65536])) is not None:
+        spool, taken = more, taken + 65536
+    assert taken == most
 
 
 def test_a_short_write_is_gone_on_with() -> None:
