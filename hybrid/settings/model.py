@@ -530,8 +530,8 @@ class Settings:
         "Limits",
         "Call a WSGI application when the body is whole, which waits in memory (--spool-memory) or in a file without a"
         " name. So a client that is slow to send holds up nobody. `auto`: with gevent, where it holds up nobody anyway,"
-        " only the first MiB; and not where the client waits for 100 Continue, which then the application's reading sends."
-        " `off`: the application reads the body as it comes.",
+        " only the first MiB; and not where the client waits for 100 Continue, which then the application's reading"
+        " sends. `off`: the application reads the body as it comes.",
         own=True,
     )
     spool_memory: int = setting(
