@@ -398,6 +398,7 @@ def _counters(row: ScoreRow, pid: int) -> Counters:
         started=floats[Word.STARTED],
         requests=words[Word.REQUESTS],
         errors=words[Word.ERRORS],
+        shed=words[Word.SHED],
         active=words[Word.ACTIVE],
         connections=words[Word.CONNECTIONS],
         capacity=words[Word.CAPACITY],

@@ -20,6 +20,7 @@ class Counters:
     started: float = 0.0
     requests: int = 0
     errors: int = 0
+    shed: int = 0
     active: int = 0
     connections: int = 0
     capacity: int = 0
@@ -43,7 +44,7 @@ def describe(
         "phase": state.phase.name.lower(),
         "generation": max((pool.good for pool in state.pools.values()), default=NEVER),
         "reloading": None if state.trial == NEVER else state.trial,
-        "pools": [_pool(state, pool, sites.get(pool.name), now) for pool in state.pools.values()],
+        "pools": [_pool(state, pool, sites.get(pool.name), counters, now) for pool in state.pools.values()],
         "workers": [
             _worker(child, counters.get(child.pid), now) for _, child in sorted(state.children.items()) if child.pid
         ],
@@ -51,7 +52,9 @@ def describe(
     }
 
 
-def _pool(state: State, pool: Pool, settings: Settings | None, now: float) -> dict[str, object]:
+def _pool(
+    state: State, pool: Pool, settings: Settings | None, counters: Mapping[int, Counters], now: float
+) -> dict[str, object]:
     children = state.of_pool(pool.name)
     ready = sum(child.stage is Stage.READY for child in children)
     return {
@@ -63,6 +66,7 @@ def _pool(state: State, pool: Pool, settings: Settings | None, now: float) -> di
         "booting": sum(child.stage in (Stage.SPAWNING, Stage.BOOTING) for child in children),
         "draining": sum(child.stage is Stage.DRAINING for child in children),
         "generation": pool.serving,
+        "shed": sum(counters[child.pid].shed for child in children if child.pid in counters),
         "state": _condition(state, pool, ready),
         "deaths_in_a_row": pool.backoff.deaths,
         "next_spawn_in_s": round(max(0.0, pool.backoff.until - now), 3),
@@ -98,6 +102,7 @@ def _worker(child: Child, row: Counters | None, now: float) -> dict[str, object]
         "beat_age_s": round(max(0.0, now - child.beat), 3),
         "requests": row.requests,
         "errors": row.errors,
+        "shed": row.shed,
         "active": row.active,
         "capacity": row.capacity,
         "connections": row.connections,

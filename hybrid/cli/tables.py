@@ -19,6 +19,8 @@ def status_text(report: Mapping[str, Any]) -> str:
     for pool in report["pools"]:
         line = f"pool {pool['name']}: {pool['state']}, {pool['ready']} of {pool['size']} workers ready"
         line += "".join(f", {pool[key]} {key}" for key in ("booting", "draining") if pool[key])
+        if pool.get("shed"):  # an arbiter of before does not say it
+            line += f", {pool['shed']} requests shed"
         if pool["next_spawn_in_s"]:
             line += f", next start in {duration(pool['next_spawn_in_s'])}"
         if len(report["pools"]) > 1 and pool.get("app"):

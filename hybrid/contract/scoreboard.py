@@ -53,6 +53,8 @@ class Word(IntEnum):
     """1 = others serve on when this worker stops. The one word of a row that the arbiter writes."""
     LOOP_LAG_PEAK = 13
     """Float: the largest lateness of this second and the last."""
+    SHED = 14
+    """Requests answered 503 because there were too many, since boot."""
 
 
 @dataclass(frozen=True, slots=True)

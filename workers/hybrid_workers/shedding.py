@@ -100,9 +100,10 @@ class Shedder:
         )
 
     def _tell(self, request: Request, verdict: Verdict, waited: float, active: int) -> None:
-        """Once in a while, and how often since."""
+        """Count it; in the log once in a while, and how often since."""
         now = monotonic()
         with self._lock:
+            self._context.row.words[Word.SHED] += 1
             self._untold += 1
             if now - self._told_at < TELL_S:
                 return

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 from tests.integration.conftest import Serve
 from tests.integration.gate import APPS, KINDS, Gate
-from tests.integration.server import WAIT_S, Server
+from tests.integration.server import WAIT_S, Server, clean_environ
 
 HERE = Path(__file__).parent
 SLOW = {
@@ -52,6 +55,14 @@ def get(client: http.client.HTTPConnection, path: str = "/", **fields: str) -> t
     return answer(client)
 
 
+def shed(server: Server) -> tuple[list[int], int]:
+    """How many requests each worker, and its pool, are said to have shed."""
+    full = [sys.executable, "-m", "hybrid", "status", "--json", "--pid", str(server.pid)]
+    said = subprocess.run(full, capture_output=True, timeout=WAIT_S, check=True, env=clean_environ())
+    report = json.loads(said.stdout)
+    return [worker["shed"] for worker in report["workers"]], report["pools"][0]["shed"]
+
+
 @pytest.mark.parametrize("kind", SLOW)
 def test_a_request_that_waited_too_long_is_answered_503_and_a_health_check_is_not(
     connect: Connect, serve: Serve, kind: str
@@ -71,6 +82,7 @@ def test_a_request_that_waited_too_long_is_answered_503_and_a_health_check_is_no
     assert answer(health)[0] == 200
     assert get(second)[0] == 200, "its connection is kept, and the next request is served"
     server.log.wait(r"Overload: the request has waited too long \(\d\.\d\d s, --queue-timeout 0\.4\).* GET /late")
+    assert shed(server) == ([1], 1)
 
 
 @pytest.mark.parametrize("kind", SLOW)

@@ -67,11 +67,11 @@ def test_status_names_what_is_not_as_it_should_be() -> None:
         "generation": 2,
         "reloading": 3,
         "listeners": ["http://127.0.0.1:8000"],
-        "pools": [{**pool, "next_spawn_in_s": 12.0}],
+        "pools": [{**pool, "shed": 7, "next_spawn_in_s": 12.0}],
         "deaths": [{"ago_s": 2.0, "text": "Worker (pid:9) was sent SIGSEGV!"}],
     }
     text = status_text(report)
-    assert "pool main: degraded, 1 of 2 workers ready, next start in 12s" in text
+    assert "pool main: degraded, 1 of 2 workers ready, 7 requests shed, next start in 12s" in text
     assert "generation 3 is on trial" in text
     assert "died 2.0s ago: Worker (pid:9) was sent SIGSEGV!" in text
 
