@@ -25,6 +25,8 @@ from hybrid.http1.apology import FAILED, LATE, apology
 from hybrid.http1.response import LARGE, Prefixes, Response
 
 DISCONNECT = "http.disconnect"
+TAIL = 16 * 1024
+"""What an application gets for itself where many are at a body: it holds the last that it has read while it waits."""
 BURST = 64
 """After so many pieces of a stream send() lets the loop run. A transport that is closing takes everything and never
 asks to wait, so an application that only sends would otherwise never learn that its client is gone."""
@@ -103,8 +105,8 @@ class Connection(Protocol):
     def want_body(self) -> None:
         """The application waits for content: read on, and say 100 Continue if the client waits for that."""
 
-    def took_body(self) -> None:
-        """The application has taken what was buffered."""
+    def took_body(self) -> object:
+        """The application has taken what was buffered. True: it is one of many, and should get little at last."""
 
     def complete(self, cycle: RequestCycle, data: bytes, /) -> None:
         """Send the last bytes of the response; the connection is free for the next request."""
@@ -128,7 +130,6 @@ class Cycle:
         "_chunks",
         "_connection",
         "_extras",
-        "_has_started",
         "_headers",
         "_is_delivered",
         "_waiters",
@@ -147,16 +148,13 @@ class Cycle:
         "task",
     )
 
-    def __init__(
-        self, app: App, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
-    ) -> None:
+    def __init__(self, app: App, request: Request, prefixes: Prefixes, connection: Connection, has_body: bool) -> None:
         self._app = app
         self.request = request
         self.response = Response(request, prefixes)
         self._connection = connection
         self._chunks: list[bytes] | None = None
         self._waiters: Waiters | None = None
-        self._has_started = False
         self._burst = 0
         self._extras: Extras | None = None
         self._headers: Any = ()
@@ -224,16 +222,16 @@ class Cycle:
         kind = message["type"]
         response = self.response
         if kind == "http.response.body":
-            if not self._has_started or response.is_complete:
+            if not response.status or response.is_complete:
                 raise self._out_of_order(kind)
             data = message.get("body", b"")
             more = message.get("more_body", False)
             if type(data) is not bytes:
                 data = _as_bytes(data)
+            connection = self._connection
             if self._extras is not None and self._extras.has_trailers:
                 await self._extras.send_content(data, more=more)
                 return
-            connection = self._connection
             if len(data) >= LARGE:
                 connection.writelines(response.frame(data, more=more))
                 data = b""
@@ -257,21 +255,21 @@ class Cycle:
             if self.is_disconnected:
                 raise ClientGone("the client closed the connection")
         elif kind == "http.response.start":
-            if self._has_started:
+            if response.status:
                 raise self._out_of_order(kind)
             headers = message.get("headers", ())
             response.start(message["status"], headers)
-            self._has_started = True
             self._headers = headers
             if message.get("trailers"):
                 self._extended().has_trailers = True
-            for header in headers if isinstance(headers, list) else ():
-                if header[1][:17] == b"text/event-stream":  # its reader waits for the head, not for the first event
-                    self.is_endless = True
-                    self.release_head()
-                    break
+            if type(headers) is list:
+                for header in headers:
+                    if len(header[0]) == 12 and header[1][:17] == b"text/event-stream":  # 12: Content-Type
+                        self.is_endless = True
+                        self.release_head()  # its reader waits for the head, not for the first event
+                        break
         else:
-            await self._extended().send(kind, message, has_started=self._has_started)
+            await self._extended().send(kind, message, has_started=bool(response.status))
             if response.is_complete:
                 self._wake()
 
@@ -321,7 +319,7 @@ class Cycle:
     def release_head(self) -> None:
         """Send a head that is held back, without waiting for content."""
         response = self.response
-        if self._has_started and not response.head_sent and not self.is_disconnected:
+        if response.status and not response.head_sent and not self.is_disconnected:
             self._connection.write(response.content(b"", more=True))
 
     @property
@@ -334,7 +332,7 @@ class Cycle:
 
     @property
     def holds_head(self) -> bool:
-        return self._has_started and not self.response.head_sent
+        return self.response.status != 0 and not self.response.head_sent
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -351,7 +349,10 @@ class Cycle:
             content = chunks[0] if len(chunks) == 1 else b"".join(chunks)
             self._chunks = None
             self.buffered = 0
-            self._connection.took_body()
+            if self._connection.took_body() and len(content) > 2 * TAIL and not self.body_is_complete:
+                self._chunks = [content[-TAIL:]]
+                self.buffered = TAIL
+                content = content[:-TAIL]
         self._is_delivered = self.body_is_complete
         return {"type": "http.request", "body": content, "more_body": not self.body_is_complete}
 
@@ -373,7 +374,7 @@ class Cycle:
     def _out_of_order(self, kind: Any) -> RuntimeError:
         if self.response.is_complete:
             return RuntimeError(f"ASGI message {kind!r} after the response is complete")
-        expected = "http.response.body" if self._has_started else "http.response.start"
+        expected = "http.response.body" if self.response.status else "http.response.start"
         return RuntimeError(f"ASGI message {kind!r} where {expected!r} is expected")
 
     def _failed(self, error: BaseException) -> None:
@@ -391,7 +392,7 @@ class Cycle:
         if self.has_left:  # it was told so, and had no reason to go on
             self._connection.on_broken(self)
             return
-        what = "without a complete response" if self._has_started else "without starting a response"
+        what = "without a complete response" if self.response.status else "without starting a response"
         self._connection.report(self, f"the application returned {what}", None)
         self._apologise()
 

@@ -47,6 +47,8 @@ HIGH_WATER = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
 DRAIN_BYTES = 256 * 1024
 """How much of an unwanted body is read away to keep a connection."""
+CROWD = 32
+"""So many requests under way are many: what each application holds of its body adds up."""
 EOF_GRACE_S = 1.0
 """How long after the client's FIN a listener in receive() is told that it left.
 
@@ -67,6 +69,7 @@ class HttpConnection(asyncio.Protocol):
         "_drainers",
         "_has_next",
         "_is_reading",
+        "_label",
         "_leaving",
         "_reader",
         "_refused",
@@ -106,6 +109,7 @@ class HttpConnection(asyncio.Protocol):
         self.loop = service.loop
         self.peer = peer
         self.label = peer.label
+        self._label = self.label.encode("latin-1", "replace")
         self.receiver = Receiver(service.parser, service.limits)
         self.cycle: RequestCycle | None = None
         self.phase = Phase.FIRST_BYTE
@@ -163,7 +167,7 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
-        if phase <= _IDLE:
+        if phase is _IDLE or phase <= _IDLE:
             try:
                 request = self.receiver.next_request(data)
             except ProtocolError as error:
@@ -284,14 +288,14 @@ class HttpConnection(asyncio.Protocol):
     def _serve(self, request: Request) -> None:
         service = self.service
         receiver = self.receiver
-        if request.upgrade == b"websocket" and service.speaks_websocket:
+        if request.upgrade and request.upgrade == b"websocket" and service.speaks_websocket:
             self._upgrade(request)
             return
         self.phase = _SERVING
         has_body = receiver.body is not None
         prefixes = self.prefixes or service.prefixes
         below: Connection = self if service.ledger is None else service.ledger.begin(self, request)
-        self.cycle = cycle = service.new_cycle(request, prefixes, below, has_body=has_body)
+        self.cycle = cycle = service.new_cycle(request, prefixes, below, has_body)
         if service.is_closing_each:
             cycle.response.keep_alive = False
         cycle.started = now = monotonic()
@@ -307,7 +311,7 @@ class HttpConnection(asyncio.Protocol):
             if verdict is not None:
                 self.complete(cycle, render(cycle.response, verdict))
                 return
-        cycle.cell = service.row.begin(now, request.method, request.target, self.label, request.request_id)
+        cycle.cell = service.row.begin(now, request.method, request.target, self._label, request.request_id)
         service.call(cycle, cycle.run(service.scopes.http(self._template, request)))
 
     def _upgrade(self, request: Request) -> None:
@@ -433,9 +437,10 @@ class HttpConnection(asyncio.Protocol):
                 self.write(CONTINUE)
         self._resume_reading()
 
-    def took_body(self) -> None:
+    def took_body(self) -> bool:
         if not self._is_reading:
             self._resume_reading()
+        return len(self.service.running) > CROWD
 
     def complete(self, cycle: RequestCycle, data: bytes) -> None:
         service = self.service
@@ -494,7 +499,8 @@ class HttpConnection(asyncio.Protocol):
         service = self.service
         service.row.end(cycle.cell)
         service.running.discard(cycle)
-        service.stuck.discard(cycle)
+        if service.stuck:
+            service.stuck.discard(cycle)
 
     def report(self, cycle: RequestCycle, what: str, error: BaseException | None) -> None:
         request = cycle.request

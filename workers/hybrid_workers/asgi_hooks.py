@@ -32,13 +32,13 @@ class HookedCycles:
         self._app = app
         self._hooks = hooks
 
-    def __call__(self, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool) -> Cycle:
+    def __call__(self, request: Request, prefixes: Prefixes, connection: Connection, has_body: bool) -> Cycle:
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
             if not cycle.is_disconnected:  # else nobody would call post_request any more
                 self._hooks.before(request)
             await self._app(scope, receive, send)
 
-        cycle = Cycle(call, request, prefixes, connection, has_body=has_body)
+        cycle = Cycle(call, request, prefixes, connection, has_body)
         return cycle
 
 

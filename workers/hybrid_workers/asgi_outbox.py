@@ -48,4 +48,7 @@ class Outbox:
         if waiting:
             self._waiting = []
             for connection in waiting:
-                connection.flush()
+                data = connection.unsent
+                if data:
+                    connection.unsent = b""
+                    connection.transport.write(data)

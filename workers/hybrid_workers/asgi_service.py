@@ -67,7 +67,7 @@ class NewCycle(Protocol):
     """Makes the cycle of one request."""
 
     def __call__(
-        self, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
+        self, request: Request, prefixes: Prefixes, connection: Connection, has_body: bool, /
     ) -> RequestCycle: ...
 
 
@@ -200,8 +200,8 @@ class Service:
         self.running.add(cycle)
         if sys.version_info >= (3, 12):
             cycle.task = asyncio.Task(coroutine, loop=self.loop, eager_start=True, context=self.context.copy())
-        else:
-            cycle.task = self.loop.create_task(coroutine, context=self.context.copy())
+        else:  # a name that is given need not be made
+            cycle.task = asyncio.Task(coroutine, loop=self.loop, name="call", context=self.context.copy())
 
     def wind_up(self) -> None:
         """The worker stops: every connection ends with the request that it has or is about to bring."""

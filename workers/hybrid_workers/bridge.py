@@ -66,7 +66,7 @@ class Bridge:
     def http(self, template: Environ, request: Request) -> Environ:
         return self._environs.of(request, template)
 
-    def cycle(self, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool) -> BridgeCycle:
+    def cycle(self, request: Request, prefixes: Prefixes, connection: Connection, has_body: bool) -> BridgeCycle:
         return BridgeCycle(self, request, prefixes, connection, has_body=has_body)
 
 
