@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import hybrid
@@ -34,11 +34,12 @@ from hybrid.arbiter.notify import Notifier
 from hybrid.arbiter.oom import OomKills
 from hybrid.arbiter.operator import Operator
 from hybrid.arbiter.pidfile import Pidfile
-from hybrid.arbiter.reexec import Inheritance, Predecessor, Successor
+from hybrid.arbiter.reexec import SUFFIX, Inheritance
 from hybrid.arbiter.releases import MAIN, SHADOW, Release, enter, open_logs, sites_of
 from hybrid.arbiter.state import Phase, Stage, State
 from hybrid.arbiter.status import describe
 from hybrid.arbiter.supervisor import decide, next_wakeup
+from hybrid.arbiter.upgrade import Upgrade
 from hybrid.arbiter.watcher import Watcher
 from hybrid.contract.messages import Report
 from hybrid.contract.scoreboard import InFlight
@@ -102,13 +103,12 @@ class Arbiter:
         self._loop = loop
         self._log = log
         self._notifier = Notifier()
-        self._predecessor = Predecessor(inheritance) if inheritance else None
-        self._successor: Successor | None = None
         passed = Passed() if inheritance else take_passed(os.environ, os.getpid())
         self._listeners = Listeners(log, self._pause, inheritance, passed)
+        self._upgrade = Upgrade(self, loop, log, self._listeners, inheritance, start_dir)
         self._fdstore = FdStore(self._notifier, os.environ, passed.stored)
         self._children = Children(run_worker, log, self._close_in_child, lambda slot: self.crossings.row(slot))
-        self.crossings = Crossings(log, self._children.scoreboard.rows, self._say)
+        self.crossings: Crossings = Crossings(log, self._children.scoreboard.rows, self.say)
         self.crossings.routes.inherit(inheritance.routes if inheritance else "")
         self.migration = Migration(self.crossings, log, self._children.row)
         self._children.on_report = self._keep_report
@@ -145,9 +145,8 @@ class Arbiter:
         self._adopt(release)
         self._hooks.ready(listeners.values())
         is_path = settings.control_socket not in ("", OFF)
-        self._control.open(settings.control_socket + (self._suffix if is_path else ""))
-        if self._predecessor is not None:
-            self._loop.watch(self._predecessor.fileno(), self._inherit)
+        self._control.open(settings.control_socket + (self._upgrade.suffix if is_path else ""))
+        self._upgrade.begin()
         if settings.reload:
             self._watch_files(settings)
         self._pending.append(ev.Loaded(0, release.plans()))
@@ -202,8 +201,7 @@ class Arbiter:
         self.crossings.observe(self.state, self._releases.values())
         for action in actions:
             self._perform(action)
-        if self._predecessor is not None and self._is_whole:
-            self._predecessor.tell_ready()
+        self._upgrade.look()
         if len(self.state.children) != self._counted:
             self._counted = len(self.state.children)
             logs.gauge("gunicorn.workers", self._counted)
@@ -225,7 +223,7 @@ class Arbiter:
 
     def _take_signal(self, number: int) -> None:
         command = _COMMANDS.get(number)
-        if number == signal.SIGWINCH and (self._is_daemon or self._successor is not None):
+        if number == signal.SIGWINCH and (self._is_daemon or self._upgrade.successor_pid):
             command = ev.Rest()
         if number == signal.SIGUSR2:
             self._log.info("Handling signal: usr2")
@@ -251,8 +249,8 @@ class Arbiter:
                 # What it said before it died comes first: it may be the reason.
                 self._pending.extend(self._children.receive(pid))
                 self._pending.append(exited(pid, status))
-            elif self._successor is not None and pid == self._successor.pid:
-                self._lose_successor(exited(pid, status))
+            elif pid == self._upgrade.successor_pid:
+                self._upgrade.lose(exited(pid, status))
             elif self._watcher is not None and pid == self._watcher.pid:
                 self._log.error("The file watcher ended; files are no longer watched. Restart to watch again.")
                 self._stop_watching()
@@ -289,7 +287,7 @@ class Arbiter:
             case act.Abandon():
                 self._births.abandon(action.slot)
             case act.Kill():
-                if self.state.phase is Phase.RUNNING or self._successor is not None:
+                if self.state.phase is Phase.RUNNING or self._upgrade.successor_pid:
                     self._children.note_retired(action.pid)
                 self._children.signal(action.pid, action.signal)
             case act.Measure():
@@ -401,7 +399,7 @@ class Arbiter:
     def _write_pidfile(self, settings: Settings) -> None:
         if not settings.pidfile:
             return
-        fresh = Pidfile(settings.pidfile + self._suffix)
+        fresh = Pidfile(settings.pidfile + self._upgrade.suffix)
         fresh.write()
         if self._pidfile is not None and self._pidfile.path != fresh.path:
             self._pidfile.remove()
@@ -409,76 +407,33 @@ class Arbiter:
 
     # binary upgrade ---------------------------------------------------------------------------------------
 
-    @property
-    def _suffix(self) -> str:
-        return reexec.SUFFIX if self._predecessor is not None else ""
-
-    @property
-    def _is_whole(self) -> bool:
-        """Every pool has all the workers that it shall have."""
-        pools = self.state.pools.values()
-        return bool(pools) and all(
-            sum(child.stage is Stage.READY for child in self.state.of_pool(pool.name)) >= pool.size for pool in pools
-        )
-
     def upgrade(self, *, leave: bool) -> str:
         """Start a successor; "" or why not. `leave`: stop when all its workers are ready."""
-        if self._predecessor is not None:
-            return f"Upgrade failed: the arbiter before this one (pid {self._predecessor.pid}) is still there"
-        if self._successor is not None:
-            return f"Upgrade failed: there is a new arbiter already (pid {self._successor.pid})"
-        environ = {**os.environ, **self._notifier.environ}
-        try:
-            inheritance = replace(self._listeners.inheritance(os.getpid()), routes=self.crossings.routes.bequeath())
-            hook = self._hooks.executing
-            self._successor = Successor(inheritance, self._start_dir, environ, leave=leave, prepare=hook)
-        except OSError as error:
-            return f"Upgrade failed: cannot start a new arbiter: {error.strerror}"
-        self._listeners.keeps_files = True
-        self._loop.watch(self._successor.fileno(), self._hear_successor)
-        self._say(f"Upgrade: started a new arbiter (pid {self._successor.pid})")
-        return ""
+        return self._upgrade.start(leave=leave)
 
-    def _hear_successor(self) -> None:
-        successor = self._successor
-        if successor is None:
-            return
-        if not successor.receive():
-            self._loop.forget(successor.fileno())  # what it means is said when it is reaped
-        if successor.is_ready and successor.leave and self.state.phase is Phase.RUNNING:
-            text = f"Upgraded: the arbiter with pid {successor.pid} serves, the one with pid {os.getpid()} stops"
-            self._say(text)
-            self._operator.upgraded(text, is_ok=True)
-            self._pending.append(ev.Stop(is_graceful=True))
+    def bequeath(self) -> tuple[Inheritance, Mapping[str, str]]:
+        """What a successor gets, and its environment. Raises OSError."""
+        inheritance = replace(self._listeners.inheritance(os.getpid()), routes=self.crossings.routes.bequeath())
+        return inheritance, {**os.environ, **self._notifier.environ}
 
-    def _lose_successor(self, end: ev.Exited) -> None:
-        assert self._successor is not None
-        pid = self._successor.pid
-        self._loop.forget(self._successor.fileno())
-        self._successor.close()
-        self._successor = None
-        self._listeners.keeps_files = False
-        self._fdstore.keep_anew(self._listeners.sockets_to_store())
-        how = f"was sent {end.signal}" if end.signal else f"ended with code {end.code}"
-        text = f"Upgrade failed: the new arbiter (pid {pid}) {how}; pid {os.getpid()} serves on"
-        self._log.error("%s", text)
-        self._operator.upgraded(f"{text}. Its log says why", is_ok=False)
+    def executing(self) -> None:
+        """In the process that becomes a successor, before it does."""
+        self._hooks.executing()
 
-    def _inherit(self) -> None:
-        """The predecessor is gone: what was shared is ours."""
-        if self._predecessor is None:
-            return
-        pid = self._predecessor.pid
-        self._loop.forget(self._predecessor.fileno())
-        self._predecessor.close()
-        self._predecessor = None
-        self._listeners.keeps_files = False
+    def upgraded(self, text: str, *, is_ok: bool) -> None:
+        """A successor serves, or has ended."""
+        if not is_ok:
+            self._fdstore.keep_anew(self._listeners.sockets_to_store())
+        self._operator.upgraded(text, is_ok=is_ok)
+
+    def take_over(self) -> None:
+        """The predecessor is gone: what both had is ours, under its own name."""
         for moved in (self._pidfile, self._control):
             if moved is not None:
-                moved.move(moved.path.removesuffix(reexec.SUFFIX))
-        self._log.info("The arbiter before this one (pid %d) is gone", pid)
+                moved.move(moved.path.removesuffix(SUFFIX))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Log it, and tell whoever waits for a command to end."""
         self._log.info("%s", text)
         self._operator.told(text)
 
@@ -487,8 +442,8 @@ class Arbiter:
     def _announce(self, state: str) -> None:
         if state == "RELOADING=1":
             self._notifier.tell(state, f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        elif state == "STOPPING=1" and self._successor is not None:
-            self._notifier.tell(f"MAINPID={self._successor.pid}")  # the service goes on, in another process
+        elif state == "STOPPING=1" and self._upgrade.successor_pid:
+            self._notifier.tell(f"MAINPID={self._upgrade.successor_pid}")  # the service goes on, in another process
         else:
             self._notifier.tell(state)
 
@@ -545,8 +500,6 @@ class Arbiter:
         """Close, in a process that we just forked, what only the arbiter may hold."""
         self._loop.close()
         self._control.close_in_child()
-        for other in (self._predecessor, self._successor):
-            if other is not None:
-                other.close()
+        self._upgrade.close_in_child()
         if self._watcher is not None:
             os.close(self._watcher.fileno())
