@@ -76,7 +76,8 @@ class Plain:
 
     def stop(self, *, graceful: bool) -> None:
         colour = os.environ.get("SHOP_COLOUR", "none")
-        print(f"stub pid={os.getpid()} colour={colour} stop graceful={graceful}", file=sys.stderr, flush=True)
+        # Not print(): a second signal may come while the first is being told, and a buffered file is not reentrant.
+        os.write(2, f"stub pid={os.getpid()} colour={colour} stop graceful={graceful}\n".encode())
         self.is_stopping = True
         with contextlib.suppress(OSError):
             os.write(self._woken, b"x")
