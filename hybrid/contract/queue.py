@@ -204,8 +204,10 @@ class Queue:
 
     def send_back(self, sock: socket.socket, handed: Handed, patience: float) -> None:
         """What was received is somebody else's after all: to the end of the queue, and close the socket."""
-        with sock:
+        try:
             self.send(sock.fileno(), handed)
+        finally:
+            sock.close()
         self._floats[_SINCE] = handed.deadline - patience
 
     def close(self) -> None:

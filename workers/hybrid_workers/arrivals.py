@@ -177,9 +177,10 @@ class Arrivals:
         """The worker goes: tell those whom nobody will serve."""
         for queue in self.junction.abandoned():
             while (received := queue.receive(self._socket_class)) is not None:
-                with received[0] as sock:
-                    try:
-                        sock.send(refusal(unavailable(self.junction.pool), self._shared.prefixes))
-                        sock.shutdown(socket.SHUT_WR)
-                    except OSError:  # the client has gone
-                        pass
+                sock = received[0]
+                try:
+                    sock.send(refusal(unavailable(self.junction.pool), self._shared.prefixes))
+                    sock.shutdown(socket.SHUT_WR)
+                except OSError:  # the client has gone
+                    pass
+                sock.close()

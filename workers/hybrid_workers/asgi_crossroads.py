@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from time import monotonic
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from hybrid.contract import WorkerContext
 from hybrid.contract.crossing import Crossing
@@ -67,8 +67,8 @@ class AsgiCrossroads(Arrivals):
     def sends(self, connection: HttpConnection, request: Request, choice: Choice) -> bool:
         """Give it away, or answer that nobody can take it. False: this worker serves it."""
         junction = self.junction
-        sock = cast("socket.socket", connection.transport.get_extra_info("socket"))
-        way = junction.pass_on(sock, connection.peer, request, connection.receiver, choice)
+        fd: int = connection.transport.get_extra_info("socket").fileno()
+        way = junction.pass_on(fd, connection.peer, request, connection.receiver, choice)
         if way is Way.LEFT:
             connection.forget()
         elif way is Way.REFUSED:

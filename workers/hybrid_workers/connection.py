@@ -96,7 +96,6 @@ class Connection:
         "request",
         "route",
         "send",
-        "set_cookie",
         "socket",
         "spool",
         "template",
@@ -130,8 +129,6 @@ class Connection:
         """How it came here from another worker; set until its first request is read."""
         self.route = ""
         """The pattern that chose this worker's pool for the request under way."""
-        self.set_cookie = b""
-        """What the response binds the client with to that choice."""
         self.request: Request | None = None
         """The request whose body is being read."""
         self.content: list[bytes] = []
@@ -149,7 +146,6 @@ class Connection:
         """The rest of a file to send, behind everything else."""
         self._deadlines = deadlines
         self._received = 0
-        self._pace = deadlines.body_pace()
         self._waited = 0.0
         self._waits_since = 0.0
         """When the application began to wait for the client; 0 while it does not."""
@@ -295,7 +291,7 @@ class Connection:
         """A request with a body begins: forget what was counted for the last one."""
         self._received = 0
         self._waited = 0.0
-        self._pace.restart()
+        self._pace = self._deadlines.body_pace()  # not before: most connections never bring a body
         self.content = []
         self.content_size = 0
         self.hold = None

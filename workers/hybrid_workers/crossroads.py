@@ -10,7 +10,8 @@ from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
-from hybrid_workers.arrivals import MOST_AT_ONCE, Arrivals, Guest
+from hybrid.routing import Choice
+from hybrid_workers.arrivals import MOST_AT_ONCE, Arrivals
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.junction import Way, unavailable
 from hybrid_workers.poller import EXCLUSIVE, READ, Poller
@@ -77,8 +78,10 @@ class Crossroads(Arrivals):
         self._host = host
         self._poller = poller
         self._relieves = relieves
+        # What `socket.socket` adds to its base class is of no use to a Connection, and costs half a microsecond.
+        self._socket_class = cast("type[socket.socket]", socket.SocketType)
         if context.listeners:  # where the standard library is monkey-patched, these are not
-            self._socket_class = getattr(context.listeners[0].socket, "plain", socket.socket)
+            self._socket_class = getattr(context.listeners[0].socket, "plain", self._socket_class)
 
     @property
     def is_full(self) -> bool:
@@ -100,40 +103,33 @@ class Crossroads(Arrivals):
         if handed is not None:  # it was brought here for this request
             self.welcome(connection, handed, request)
             return False
-        if self.junction.is_routing and self._routes_away(connection, request):
-            return True
+        junction = self.junction
+        choice = junction.choose(request, connection.peer) if junction.is_routing else None
+        if choice is not None:
+            if choice.pool != junction.pool and self._is_away(connection, request, choice):
+                return True
+            self.introduce(connection, junction.pattern_of(choice), choice.set_cookie)
         if not self._relieves or self._host.has_room():
             return False
         is_better_off = self.siblings.have_room(now) or (self._host.is_stuck(now) and self.siblings.are_alive(now))
-        return is_better_off and self._relieve(connection, request)
+        return is_better_off and self._relieve(connection, request, choice)
 
-    def introduce(self, connection: Guest, route: str, set_cookie: bytes) -> None:
-        super().introduce(connection, route, set_cookie)
-        assert isinstance(connection, Connection), "the reactor has no others"
-        connection.set_cookie = set_cookie
+    def _is_away(self, connection: Connection, request: Request, choice: Choice) -> bool:
+        """False: this worker stands in for that pool."""
+        way = self.junction.pass_on(connection.fd, connection.peer, request, connection.receiver, choice)
+        if way is Way.LEFT:
+            self._host.forget(connection)
+        elif way is Way.REFUSED:
+            self._host.refuse(connection, unavailable(choice.pool))
+        return way is not Way.HERE
 
-    def _routes_away(self, connection: Connection, request: Request) -> bool:
-        junction = self.junction
-        choice = junction.choose(request, connection.peer)
-        if choice is None:
-            return False
-        if choice.pool != junction.pool:
-            way = junction.pass_on(_plain(connection), connection.peer, request, connection.receiver, choice)
-            if way is Way.LEFT:
-                self._host.forget(connection)
-                return True
-            if way is Way.REFUSED:
-                self._host.refuse(connection, unavailable(choice.pool))
-                return True
-        self.introduce(connection, junction.pattern_of(choice), choice.set_cookie)
-        return False
-
-    def _relieve(self, connection: Connection, request: Request) -> bool:
+    def _relieve(self, connection: Connection, request: Request, choice: Choice | None) -> bool:
         """It is not routed again: so it takes along what this worker has found out."""
         receiver = connection.receiver
         handed = self.junction.handed(Kind.REQUEST, connection.peer, request.head + receiver.buffer, receiver.ahead)
-        handed.route = connection.route
-        handed.set_cookie = connection.set_cookie
+        if choice is not None:
+            handed.route = self.junction.pattern_of(choice)
+            handed.set_cookie = choice.set_cookie
         if not self.junction.queue.send(connection.fd, handed):
             return False
         self._host.forget(connection)
@@ -154,7 +150,8 @@ class Crossroads(Arrivals):
 
     def serve(self, sock: socket.socket, peer: Peer, handed: Handed, now: float) -> None:
         connection = self._host.adopt(sock, peer, now, is_new=False)
-        connection.receiver.ahead = handed.ahead
+        if handed.ahead:
+            connection.receiver.ahead = handed.ahead
         if handed.kind is not Kind.RELIEF:
             connection.handed = handed
         self._host.go_on(connection, handed.data, now)
@@ -172,7 +169,7 @@ class Crossroads(Arrivals):
             if connection.phase > Phase.IDLE or connection.call is not None or connection in kept:
                 continue
             receiver = connection.receiver
-            if not self.junction.relieve(_plain(connection), connection.peer, receiver.buffer, receiver.ahead):
+            if not self.junction.relieve(connection.fd, connection.peer, receiver.buffer, receiver.ahead):
                 return
             self._host.forget(connection)
 
@@ -204,8 +201,3 @@ class Crossroads(Arrivals):
         self.leave()
         self.dismiss_abandoned()
         return True
-
-
-def _plain(connection: Connection) -> socket.socket:
-    """Where connections are passed on, there is no TLS."""
-    return cast("socket.socket", connection.socket)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from collections.abc import Mapping
 from enum import IntEnum
 from time import monotonic
@@ -128,7 +127,7 @@ class Junction:
 
     # -- giving -------------------------------------------------------------------------------------
 
-    def pass_on(self, sock: socket.socket, peer: Peer, request: Request, receiver: Receiver, choice: Choice) -> Way:
+    def pass_on(self, fd: int, peer: Peer, request: Request, receiver: Receiver, choice: Choice) -> Way:
         """See to a request that is for another pool. After LEFT the worker closes its end, unannounced."""
         handed = self.handed(Kind.REQUEST, peer, request.head + receiver.buffer, receiver.ahead)
         handed.set_cookie = choice.set_cookie
@@ -139,10 +138,10 @@ class Junction:
             if pool == self.pool:
                 return Way.HERE
             tried.add(pool)
-            if self._can_take(pool) and self._send(pool, sock, handed):
+            if self._can_take(pool) and self._send(pool, fd, handed):
                 return Way.LEFT
             pool = self._fallbacks.get(pool, "")
-        if self._is_starting(choice.pool) and self._send(choice.pool, sock, handed):
+        if self._is_starting(choice.pool) and self._send(choice.pool, fd, handed):
             return Way.LEFT
         self.note_refused(choice.pool, handed.route)
         return Way.REFUSED
@@ -152,9 +151,9 @@ class Junction:
         if self._crossing.traffic is not None and route:
             self._crossing.traffic.cell(pool, route).refused()
 
-    def relieve(self, sock: socket.socket, peer: Peer, data: bytes = b"", ahead: int = 0) -> bool:
+    def relieve(self, fd: int, peer: Peer, data: bytes = b"", ahead: int = 0) -> bool:
         """Leave a connection to an idle worker of our own pool. False: keep it."""
-        return self._send(self.pool, sock, self.handed(Kind.RELIEF, peer, data, ahead))
+        return self._send(self.pool, fd, self.handed(Kind.RELIEF, peer, data, ahead))
 
     def handed(self, kind: Kind, peer: Peer, data: bytes, ahead: int) -> Handed:
         return Handed(kind, monotonic() + self.timeout, peer.client, peer.server, data, b"", "", ahead)
@@ -172,9 +171,9 @@ class Junction:
         index = self._indexes.get(pool)
         return index is not None and self._page.is_starting(index) and not (self.is_stopping or self._page.is_stopping)
 
-    def _send(self, pool: str, sock: socket.socket, handed: Handed) -> bool:
+    def _send(self, pool: str, fd: int, handed: Handed) -> bool:
         try:
-            return self._crossing.queues[pool].send(sock.fileno(), handed)
+            return self._crossing.queues[pool].send(fd, handed)
         except OSError as error:
             self._log.error("hand-off to pool %s: %s", pool, error.strerror)
             return False

@@ -47,7 +47,8 @@ class Crossed:
     def pass_on(self, pool: str = "api", cookie: bytes = b"", rest: bytes = b"", ahead: int = 0) -> Way:
         request = cast(Request, SimpleNamespace(head=HEAD))
         receiver = cast(Receiver, SimpleNamespace(buffer=rest, ahead=ahead))
-        return self.junction.pass_on(self.ours, Peer(None, ("/run/a", None)), request, receiver, _choice(pool, cookie))
+        peer = Peer(None, ("/run/a", None))
+        return self.junction.pass_on(self.ours.fileno(), peer, request, receiver, _choice(pool, cookie))
 
     def send(self, pool: str, deadline: float = 1e9) -> None:
         handed = Handed(Kind.REQUEST, deadline, None, ("", None), HEAD)
@@ -175,7 +176,7 @@ def test_while_all_stop_who_still_receives_is_good_enough(crossed: Crossed) -> N
 
 
 def test_relief_is_for_the_own_pool_and_says_nothing_of_routes(crossed: Crossed) -> None:
-    assert crossed.junction.relieve(crossed.ours, Peer(None, ("", None)), b"GET", 1)
+    assert crossed.junction.relieve(crossed.ours.fileno(), Peer(None, ("", None)), b"GET", 1)
     handed = crossed.taken("default")
     assert handed is not None
     assert (handed.kind, handed.data, handed.route, handed.ahead) == (Kind.RELIEF, b"GET", "", 1)
