@@ -147,7 +147,7 @@ def test_pool_whose_workers_are_killed_and_cannot_boot_costs_the_other_no_reques
 
 
 def test_pool_that_outgrows_its_memory_costs_the_other_no_request(pools: Pools) -> None:
-    pools.configure(ROUTES, legacy=2, modern_more="max_worker_memory_hard = '120M'")
+    pools.configure(ROUTES, legacy=2, modern_more="max_worker_memory_hard = '90M'")
     server = pools.start(ready=3)
     legacy = pools.workers("legacy")
     with Load(server.port, "/") as load:
