@@ -7,19 +7,20 @@ connection and ended before it took it, a worker that is idle looks at them now 
 
 from __future__ import annotations
 
+import _socket
 import errno
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from hybrid.contract import Listener
 from hybrid.contract.scoreboard import Word
 from hybrid.http.peer import Peer
 from hybrid_workers.balance import Balance
 from hybrid_workers.connection import Connection
+from hybrid_workers.door import Door
 from hybrid_workers.drain import is_last
 from hybrid_workers.entrance import Entrance
-from hybrid_workers.inherited import prepare
 from hybrid_workers.poller import EXCLUSIVE, READ, Poller
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Host(Protocol):
     def has_room(self) -> bool:
         """A further request would be served soon."""
 
-    def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float) -> object:
+    def adopt(self, sock: _socket.socket | TlsTransport, peer: Peer, now: float) -> object:
         """Serve a connected, non-blocking socket from now on."""
 
 
@@ -93,11 +94,14 @@ class Acceptor:
         self._has_delayed = False
         self._ahead_until = 0.0
         self._expected_until = 0.0
+        self._connection_class: type[_socket.socket] = _socket.socket
+        if self._admissions.is_needed and listeners:  # for TLS; where that is the hub's, it must be the one of before
+            self._connection_class = getattr(listeners[0].socket, "plain", socket.socket)
         self._use(listeners)
 
     def __contains__(self, fd: int) -> bool:
         """It is the descriptor of one of the listeners."""
-        return fd in self._listeners
+        return fd in self._doors
 
     @property
     def is_full(self) -> bool:
@@ -107,15 +111,13 @@ class Acceptor:
     def admit(self, listeners: tuple[Listener, ...]) -> None:
         """Accept from these from now on, and close those before."""
         self.pause()
-        for listener in self._listeners.values():
-            listener.socket.close()
+        for door in self._doors.values():
+            door.close()
         self._use(listeners)
 
     def _use(self, listeners: tuple[Listener, ...]) -> None:
-        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
-        self._servers = {listener.socket.fileno(): _own_address(listener) for listener in listeners}
-        for listener in listeners:
-            prepare(listener)
+        doors = [Door(listener, self._connection_class) for listener in listeners]
+        self._doors = {door.fd: door for door in doors}
 
     # -- whether ------------------------------------------------------------------------------------
 
@@ -150,14 +152,14 @@ class Acceptor:
             self.again_at = now + BUSY_DELAY_S
             return
         self.is_accepting = True
-        for fd in self._listeners:
+        for fd in self._doors:
             self._poller.register(fd, READ | EXCLUSIVE)
 
     def pause(self) -> None:
         """Take none until `listen()`."""
         if self.is_accepting:
             self.is_accepting = False
-            for fd in self._listeners:
+            for fd in self._doors:
                 self._poller.unregister(fd)
 
     def leave(self, now: float) -> None:
@@ -174,7 +176,7 @@ class Acceptor:
     def accept(self, fd: int, now: float) -> None:
         """A listener has connections, or may have."""
         host = self._host
-        listener = self._listeners[fd]
+        accept = self._doors[fd].accept
         if not self._has_delayed and not self.has_room(now):
             self.leave(now)
             return
@@ -184,17 +186,14 @@ class Acceptor:
                 self.pause()
                 return
             try:
-                sock, address = listener.socket.accept()
+                sock, client, server = accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 self._back_off(error, now)
                 return
-            sock.setblocking(False)
-            server = self._servers[fd] or sock.getsockname()[:2]
-            client = None if listener.is_unix else address[:2]
             if self._admissions.is_needed:
-                self._entrance.add(sock, client, server, now)
+                self._entrance.add(cast("socket.socket", sock), client, server, now)
             else:
                 host.adopt(sock, self._admissions.meet(client, server), now)
             if self.expected and not self.has_room(now):
@@ -209,7 +208,7 @@ class Acceptor:
 
     def look(self, now: float) -> None:
         """The kernel tells one worker of a connection, and does not tell another if that one dies or stops first."""
-        for fd in self._listeners:
+        for fd in self._doors:
             if self.is_accepting and self.has_room(now):
                 self.accept(fd, now)
 
@@ -217,13 +216,13 @@ class Acceptor:
         """Accept no more. What the kernel has accepted for us already is served, unless a sibling will."""
         if is_last(self._context):
             self._budget = self._context.settings.backlog
-            for fd in self._listeners:
+            for fd in self._doors:
                 self._has_delayed = True
                 self.accept(fd, now)
         self.pause()
         self.is_closed = True
-        for listener in self._listeners.values():
-            listener.socket.close()
+        for door in self._doors.values():
+            door.close()
 
     def _back_off(self, error: OSError, now: float) -> None:
         """Out of descriptors or memory: the connection stays in the backlog, where a sibling may take it."""
@@ -231,12 +230,3 @@ class Acceptor:
         self._context.log.error("accept: %s%s; trying again in %g s", error.strerror, hint, PAUSE_S)
         self.again_at = now + PAUSE_S
         self.pause()
-
-
-def _own_address(listener: Listener) -> tuple[str, int | None] | None:
-    """What a listener's connections arrive at; None when each must be asked, because it listens everywhere."""
-    if listener.is_unix:
-        name = listener.socket.getsockname()
-        return (name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name), None)
-    host, port = listener.socket.getsockname()[:2]
-    return None if host in ("0.0.0.0", "::") else (host, port)

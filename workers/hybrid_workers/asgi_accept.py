@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
 import sys
 from collections.abc import Coroutine
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from hybrid.contract import Listener
 from hybrid.contract.queue import Handed
@@ -27,7 +26,7 @@ from hybrid_workers.admission import Admission
 from hybrid_workers.asgi_connection import HttpConnection
 from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
-from hybrid_workers.inherited import prepare
+from hybrid_workers.door import Client, Door, Server
 
 BUDGET = 8
 """Connections accepted per listener and turn of the loop: between two turns a sibling gets its chance."""
@@ -63,33 +62,30 @@ class Acceptor:
         if self._is_accepting or self._is_stopped or self._is_yielding or self.is_full:
             return
         self._is_accepting = True
-        for listener in self._listeners:
-            self._loop.add_reader(listener.socket, self._accept, listener)
+        for door in self._doors:
+            self._loop.add_reader(door.fd, self._accept, door)
 
     def admit(self, listeners: tuple[Listener, ...]) -> None:
         """Accept from these from now on, and close those before."""
         self._pause()
-        for listener in self._listeners:
-            listener.socket.close()
+        for door in self._doors:
+            door.close()
         self._use(listeners)
         self.resume()
 
     def _use(self, listeners: tuple[Listener, ...]) -> None:
-        self._listeners = listeners
-        self._servers = {listener: own_address(listener) for listener in listeners}
-        for listener in listeners:
-            prepare(listener)
+        self._doors = [Door(listener, socket.socket) for listener in listeners]
 
     def stop(self, *, is_last: bool) -> None:
         """Accept no more, for good. `is_last`: no sibling will take what waits in the backlog, so we do."""
         self._pause()
         self._is_stopped = True
-        for listener in self._listeners:
+        for door in self._doors:
             if is_last:
                 for _ in range(self._service.settings.backlog // BUDGET):
-                    if not self._accept(listener):
+                    if not self._accept(door):
                         break
-            listener.socket.close()
+            door.close()
         self._loop.call_later(LAST_CHANCE_S, self._give_up)
 
     def _give_up(self) -> None:
@@ -134,10 +130,10 @@ class Acceptor:
     def _pause(self) -> None:
         if self._is_accepting:
             self._is_accepting = False
-            for listener in self._listeners:
-                self._loop.remove_reader(listener.socket)
+            for door in self._doors:
+                self._loop.remove_reader(door.fd)
 
-    def _accept(self, listener: Listener) -> bool:
+    def _accept(self, door: Door) -> bool:
         """True if there may be more at once."""
         for _ in range(BUDGET):
             if self.is_full:
@@ -146,7 +142,7 @@ class Acceptor:
             if not self._is_stopped and self._yields():
                 return False
             try:
-                sock, address = listener.socket.accept()
+                sock, client, server = door.accept()
             except (BlockingIOError, InterruptedError, ConnectionError):  # a sibling was quicker, or the client left
                 return False
             except OSError as error:
@@ -156,7 +152,7 @@ class Acceptor:
                 self._pause()
                 self._loop.call_later(BACK_OFF_S, self.resume)
                 return False
-            self._take(sock, address, listener)
+            self._take(cast("socket.socket", sock), client, server)
         return True
 
     def adopt(
@@ -167,21 +163,17 @@ class Acceptor:
         handed: Handed | None = None,
         refused: ProtocolError | None = None,
     ) -> None:
-        """Serve a connected socket, which becomes ours. `handed`: another worker has accepted it, and read from it.
+        """Serve a connected, non-blocking socket, which becomes ours. `handed`: another worker has read from it.
 
         `refused`: it is told so instead.
         """
-        sock.setblocking(False)
         self._service.accepted += handed is None
         self._begin(self._connect(sock, peer, handed, refused))
 
-    def _take(self, sock: socket.socket, address: Any, listener: Listener) -> None:
+    def _take(self, sock: socket.socket, client: Client, server: Server) -> None:
         """Serve a connection just accepted; first admit it, if there is more than HTTP on it."""
         admissions = self._service.admissions
-        client: tuple[str, int] | None = None if listener.is_unix else address[:2]
-        server = self._servers[listener] or sock.getsockname()[:2]
         if admissions.is_needed:
-            sock.setblocking(False)
             self._service.accepted += 1
             self._begin(self._admit(Admission(admissions, sock, client, server, monotonic())))
         else:
@@ -263,14 +255,6 @@ class Acceptor:
             await ready
         finally:
             self._loop.remove_reader(sock)
-
-
-def own_address(listener: Listener) -> tuple[str, int | None] | None:
-    """What a listener's connections arrive at; None when each must be asked, because it listens everywhere."""
-    name = listener.socket.getsockname()
-    if listener.is_unix:
-        return (name if isinstance(name, str) else os.fsdecode(name), None)
-    return None if name[0] in ("0.0.0.0", "::") else (name[0], name[1])
 
 
 def _set(future: asyncio.Future[None]) -> None:

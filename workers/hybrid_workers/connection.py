@@ -9,6 +9,7 @@ a TLS transport comes in by that door.
 
 from __future__ import annotations
 
+import _socket
 import os
 import select
 import socket
@@ -103,7 +104,7 @@ class Connection:
     )
 
     def __init__(
-        self, sock: socket.socket | TlsTransport, peer: Peer, receiver: Receiver, deadlines: Deadlines
+        self, sock: _socket.socket | TlsTransport, peer: Peer, receiver: Receiver, deadlines: Deadlines
     ) -> None:
         self.socket = sock
         self.fd = sock.fileno()

@@ -198,17 +198,13 @@ class GeventWorker:
 
 
 class _UnpatchedListener(_PlainSocket):  # type: ignore[misc, valid-type]  # a class, which mypy cannot see
-    """Accepts sockets as they were before monkey-patching."""
+    """Accepts as it was done before monkey-patching."""
 
     def __init__(self, made: socket.socket) -> None:
         """Shares the descriptor, which `made` goes on owning."""
         self.plain = _PlainSocket
         super().__init__(made.family, made.type, made.proto, fileno=made.fileno())
         self._made = made
-
-    def accept(self) -> tuple[socket.socket, object]:
-        fd, address = self._accept()
-        return _PlainSocket(self.family, self.type, self.proto, fileno=fd), address
 
     def close(self) -> None:
         self.detach()

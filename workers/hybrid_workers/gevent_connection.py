@@ -7,8 +7,8 @@ let go with it; and a connection that is merely kept alive costs no stack.
 
 from __future__ import annotations
 
+import _socket
 import select
-import socket
 from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING, Final
@@ -35,7 +35,7 @@ class GreenConnection(Connection):
     __slots__ = ("keeper", "rested_at")
 
     def __init__(
-        self, sock: socket.socket | TlsTransport, peer: Peer, receiver: Receiver, deadlines: Deadlines
+        self, sock: _socket.socket | TlsTransport, peer: Peer, receiver: Receiver, deadlines: Deadlines
     ) -> None:
         super().__init__(sock, peer, receiver, deadlines)
         self.keeper: Keeper | None = None

@@ -10,6 +10,7 @@ plain request costs one wait shared with others, one recv and one send.
 
 from __future__ import annotations
 
+import _socket
 import socket
 from collections import deque
 from math import inf
@@ -232,7 +233,7 @@ class Reactor:
 
     # -- connections ----------------------------------------------------------------------------------
 
-    def adopt(self, sock: socket.socket | TlsTransport, peer: Peer, now: float, *, is_new: bool = True) -> Connection:
+    def adopt(self, sock: _socket.socket | TlsTransport, peer: Peer, now: float, *, is_new: bool = True) -> Connection:
         """Serve a connected, non-blocking socket from now on. `is_new`: nobody else has accepted and counted it."""
         service = self._service
         connection = self._connection_class(sock, peer, Receiver(service.parser, service.limits), service.deadlines)
