@@ -1,6 +1,6 @@
 """From requests to ASGI and back: scopes, the request cycle, lifespan. No sockets: a worker brings the connection."""
 
-from hybrid.asgi.cycle import Connection, Cycle, RequestCycle
+from hybrid.asgi.cycle import TAIL, Connection, Cycle, RequestCycle
 from hybrid.asgi.departure import is_departure
 from hybrid.asgi.double import single_callable
 from hybrid.asgi.lifespan import Lifespan
@@ -9,6 +9,7 @@ from hybrid.asgi.types import App, Message, Receive, Scope, Send
 from hybrid.asgi.waiters import Waiters, wait_among, wake
 
 __all__ = [
+    "TAIL",
     "App",
     "Connection",
     "Cycle",

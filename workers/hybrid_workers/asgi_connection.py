@@ -17,7 +17,7 @@ import struct
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from hybrid.asgi import RequestCycle, Waiters, wait_among, wake
+from hybrid.asgi import TAIL, RequestCycle, Waiters, wait_among, wake
 from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
@@ -32,6 +32,7 @@ from hybrid.websocket import read_opening
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_sendfile import send_file
 from hybrid_workers.asgi_service import Service, frames_of_cycle
+from hybrid_workers.asgi_turnstile import CROWD
 from hybrid_workers.asgi_websocket import WebSocketSession
 from hybrid_workers.deadline import END_S
 from hybrid_workers.reader import Reader
@@ -47,8 +48,6 @@ HIGH_WATER = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
 DRAIN_BYTES = 256 * 1024
 """How much of an unwanted body is read away to keep a connection."""
-CROWD = 32
-"""So many requests under way are many: what each application holds of its body adds up."""
 EOF_GRACE_S = 1.0
 """How long after the client's FIN a listener in receive() is told that it left.
 
@@ -365,7 +364,7 @@ class HttpConnection(asyncio.Protocol):
         cycle = self.cycle
         assert cycle is not None
         cycle.feed(content, is_complete=receiver.body is None)
-        if cycle.buffered >= HIGH_WATER:
+        if cycle.buffered >= TAIL and (cycle.buffered >= HIGH_WATER or len(self.service.running) > CROWD):
             self._pause_reading()
 
     def _next(self) -> None:
@@ -435,12 +434,14 @@ class HttpConnection(asyncio.Protocol):
             cycle = self.cycle
             if cycle is not None and not cycle.response.head_sent:
                 self.write(CONTINUE)
-        self._resume_reading()
+        if not self._is_reading:
+            self._read_more()
 
     def took_body(self) -> bool:
+        is_crowd = len(self.service.running) > CROWD
         if not self._is_reading:
-            self._resume_reading()
-        return len(self.service.running) > CROWD
+            self._read_more()
+        return is_crowd
 
     def complete(self, cycle: RequestCycle, data: bytes) -> None:
         service = self.service
@@ -606,6 +607,17 @@ class HttpConnection(asyncio.Protocol):
             self._is_reading = True
             self.body_last = monotonic()
             self.transport.resume_reading()
+
+    def _read_more(self) -> None:
+        """The application wants more of a body; where very many do, when its turn has come."""
+        if len(self.service.running) > CROWD:
+            self.service.turnstile.queue(self)
+        else:
+            self._resume_reading()
+
+    def pass_on(self) -> None:
+        if self.phase is _SERVING:
+            self._resume_reading()
 
     def _wake_drainers(self) -> None:
         if self._drainers:

@@ -75,8 +75,8 @@ class Recorder:
     def want_body(self) -> None:
         self._connection.want_body()
 
-    def took_body(self) -> None:
-        self._connection.took_body()
+    def took_body(self) -> bool:
+        return self._connection.took_body()
 
     def complete(self, cycle: RequestCycle, data: bytes, /) -> None:
         connection = self._connection

@@ -31,6 +31,7 @@ from hybrid_workers.admission import Admissions
 from hybrid_workers.asgi_crossroads import AsgiCrossroads
 from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import last_patience, patience
+from hybrid_workers.asgi_turnstile import Turnstile
 from hybrid_workers.balance import Balance
 from hybrid_workers.bridge import Bridge, BridgeCycle
 from hybrid_workers.deadline import BEAT_AHEAD_S, DeadlineLog
@@ -109,6 +110,7 @@ class Service:
         "shedder",
         "speaks_websocket",
         "stuck",
+        "turnstile",
     )
 
     def __init__(
@@ -158,6 +160,7 @@ class Service:
         self.joins_buffers = type(loop).__module__.startswith("asyncio.")
         """asyncio's writelines() has no flow control in 3.12.0-3.12.8 and 3.13.0-3.13.1 (CVE-2024-12254)."""
         self.outbox = Outbox(loop, app_context)
+        self.turnstile = Turnstile(loop)
         self.connections: set[HttpConnection | WebSocketSession] = set()
         self.running: set[Call] = set()
         """Calls of the application that have not returned. Holds the only strong references to their tasks."""

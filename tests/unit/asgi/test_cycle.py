@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hybrid.asgi import Cycle, RequestCycle
+from hybrid.asgi import TAIL, Cycle, RequestCycle
 from hybrid.errors import ClientGone
 from hybrid.http.request import Request
 from hybrid.http1.response import LARGE, Prefixes, ResponseError
@@ -33,6 +33,7 @@ class Wire:
         self.events: list[str] = []
         self.reports: list[tuple[str, BaseException | None]] = []
         self.room = asyncio.Event()
+        self.is_crowded = False
 
     def write(self, data: bytes) -> None:
         self.sent += data
@@ -49,8 +50,9 @@ class Wire:
     async def send_file(self, head: bytes, fd: int, offset: int, count: int) -> bool:
         return False
 
-    def took_body(self) -> None:
+    def took_body(self) -> bool:
         self.events.append("took body")
+        return self.is_crowded
 
     def complete(self, cycle: RequestCycle, data: bytes) -> None:
         self.sent += data
@@ -276,6 +278,40 @@ def test_body_is_given_piece_by_piece_and_then_the_disconnect_for_ever() -> None
         {"type": "http.disconnect"},
         {"type": "http.disconnect"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "is_crowded", "expected"),
+    [
+        ([100_000, 10], True, [100_000 - TAIL, TAIL, 10]),
+        ([100_000, 10], False, [100_000, 10]),
+        ([2 * TAIL, 10], True, [2 * TAIL, 10]),
+        ([10, 100_000], True, [10, 100_000]),
+    ],
+)
+def test_in_a_crowd_the_last_piece_before_a_wait_is_small(
+    sizes: list[int], is_crowded: bool, expected: list[int]
+) -> None:
+    """An application holds the last piece that it has read while it waits for the next."""
+    got: list[bytes] = []
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            got.append(message["body"])
+            if not message["more_body"]:
+                break
+
+    async def act(play: Play) -> None:
+        play.wire.is_crowded = is_crowded
+        play.cycle.feed(bytes(range(100)) * (sizes[0] // 100) + b"x" * (sizes[0] % 100), is_complete=False)
+        await settled()
+        play.cycle.feed(b"y" * sizes[1], is_complete=True)
+        await settled()
+
+    Play(app, has_body=True).run(act)
+    assert [len(piece) for piece in got] == expected
+    assert b"".join(got) == bytes(range(100)) * (sizes[0] // 100) + b"x" * (sizes[0] % 100) + b"y" * sizes[1]
 
 
 def test_disconnect_in_the_body_is_no_end_of_the_body() -> None:
