@@ -92,7 +92,7 @@ async def asgi_app(scope: Any, receive: Callable[..., Awaitable[Any]], send: Cal
         "client": scope["client"][0] if scope["client"] else "",
         "host": dict(scope["headers"])[b"host"].decode(),
         "script_name": root,
-        "path": path.removeprefix(root),
+        "path": path[len(root) :] if path.startswith(root) else f"{path} outside of {root}",
         "size": size,
     }
     await send({**start, "headers": [(b"content-type", b"application/json")]})

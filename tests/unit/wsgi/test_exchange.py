@@ -261,8 +261,8 @@ def test_hop_by_hop_headers_are_the_servers() -> None:
 def test_the_head_waits_for_the_first_content() -> None:
     def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", TEXT)
-        raise ValueError("too early to be seen")
         yield b""
+        raise ValueError("too early to be seen")
 
     assert Played(app).status.startswith("500")
 
