@@ -40,11 +40,7 @@ def test_readers_that_do_not_read_cost_little_and_stop_nobody(bulk: Bulk) -> Non
 
 
 def test_a_thousand_uploads_that_stand_still_cost_little(bulk: Bulk) -> None:
-    """With gevent each of them would be a call of the application, unless it is told to spool. That of an ASGI
-    application is one always, and holds the last piece that it has read."""
-    server = bulk(*ROOM, "--spool-bodies", "on")
-    most = 128 * MB if "bulk_app:asgi_app" in server.process.args else 64 * MB  # type: ignore[operator]
-    scenarios.check_slow_uploads_cost_little(server, clients=1000, size=300_000, most=most)
+    scenarios.check_slow_uploads_cost_little(bulk(*ROOM), clients=1000, size=300_000, most=64 * MB)
 
 
 def test_five_thousand_idle_connections_cost_ten_kilobytes_each(bulk: Bulk) -> None:
