@@ -74,7 +74,7 @@ _LINES: dict[Header, bytes | int] = {}
 """Header lines already checked, by (name, value) as applications give them: most repeat for ever. For Content-Length
 the number that it comes to."""
 _COUNTED: dict[int, bytes] = {}
-"""Content-Length lines, by the length."""
+"""By the length, a Content-Length line and the empty line that ends a head."""
 _NAMES: dict[bytes, int] = {}
 CODES: dict[int | str, int] = {}
 """Status as applications give it -> its code, checked. Read it directly on the hot path; `status_code()` on a miss."""
@@ -181,6 +181,8 @@ def status_code(status: int | str) -> int:
             f"malformed status {str(status)[:80]!r}; expected a number from 200 to 999 (ASGI)"
             ' or text such as "200 OK" (WSGI)'
         )
+    if code < 200:
+        raise ResponseError(f"status {code} is interim, and a response must end with a final one (200 or above)")
     if len(CODES) < _MOST:
         CODES[status] = code
     return code
@@ -263,11 +265,8 @@ class Response:
         """
         if self.head_sent:
             raise ResponseError("the response has already started")
-        code = CODES.get(status) or status_code(status)
-        if code < 200:
-            raise ResponseError(f"status {code} is interim, and a response must end with a final one (200 or above)")
+        self.status = CODES.get(status) or status_code(status)
         self._status = status
-        self.status = code
         self.headers = headers
 
     @property
@@ -291,9 +290,8 @@ class Response:
     def whole(self, data: bytes) -> bytes:
         """Head and content at once, which is most responses: nothing was sent before and nothing follows."""
         size = len(data)
-        lines = self._lines(size, more=False)
+        lines = self._lines(size, False)
         if self._remaining == size and self.has_body:
-            self._remaining = 0
             self.is_complete = True
             self.bytes_sent = size
             lines.append(data)
@@ -308,7 +306,7 @@ class Response:
         content than Content-Length says (what is within it is not sent either; the connection must be closed).
         """
         if not self.head_sent:
-            before = b"".join(self._lines(len(data), more=more))
+            before = b"".join(self._lines(len(data), more))
         elif self.is_complete:
             raise ResponseError("the response has already ended")
         else:
@@ -349,7 +347,7 @@ class Response:
         """
         if self.head_sent:
             raise ResponseError("the response has already started")
-        before = b"".join(self._lines(size, more=False))
+        before = b"".join(self._lines(size, False))
         self.is_complete = True
         if not self.has_body:
             return before, 0
@@ -363,7 +361,7 @@ class Response:
     @property
     def is_full(self) -> bool:
         """The head is out and no more content can follow: Content-Length is reached, or there is no body."""
-        return self.head_sent and (self._remaining == 0 or not self.has_body)
+        return self.head_sent and (self.is_complete or self._remaining == 0 or not self.has_body)
 
     def trailers(self, headers: Iterable[Header]) -> bytes:
         """The end of a response whose content was all given with `more=True`, and fields that follow it.
@@ -385,7 +383,7 @@ class Response:
         self.is_complete = True
         return b"".join((b"0\r\n", *lines, b"\r\n"))
 
-    def _lines(self, size: int, *, more: bool) -> list[bytes]:
+    def _lines(self, size: int, more: bool) -> list[bytes]:
         """The head, to be joined. Decides the framing of the content: RFC 9112 section 6.3."""
         request = self.request
         status = self._status
@@ -403,14 +401,19 @@ class Response:
                 length = line
             else:
                 length = self._unknown(header, lines, length)
-        if self.status in _WITHOUT_CONTENT or request.method == "HEAD":
+        if (self.status > 203 and self.status in _WITHOUT_CONTENT) or request.method == "HEAD":
             lines.append(self._no_content(size, length, more=more))
         else:
             if length < 0 and not more:
                 length = size
             if length >= 0:
                 self._remaining = length
-                lines.append(_COUNTED.get(length) or _counted(length))
+                end = _COUNTED.get(length) or _counted(length)
+                if self.keep_alive and request.version:
+                    lines.append(end)
+                    self.head_sent = True
+                    return lines
+                lines.append(end[:-2])
             elif request.version:
                 self._chunked = True
                 lines.append(b"transfer-encoding: chunked\r\n")
@@ -470,7 +473,7 @@ class Response:
 
 
 def _counted(length: int) -> bytes:
-    line = b"content-length: %d\r\n" % length
+    line = b"content-length: %d\r\n\r\n" % length
     if len(_COUNTED) >= _MOST:
         _COUNTED.clear()
     _COUNTED[length] = line

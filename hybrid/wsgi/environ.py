@@ -104,15 +104,15 @@ class Environs:
         if not request.version:
             environ["SERVER_PROTOCOL"] = "HTTP/1.0"
         path = request.path
-        text = str(path, "latin-1")
-        if len(path) == len(request.target):
+        text = path.decode("latin-1")  # which costs little more than half of str(path, "latin-1")
+        if path is request.target:
             environ["RAW_URI"] = text
         else:
-            environ["RAW_URI"] = str(request.target, "latin-1")
-            environ["QUERY_STRING"] = str(request.query, "latin-1")
+            environ["RAW_URI"] = request.target.decode("latin-1")
+            environ["QUERY_STRING"] = request.query.decode("latin-1")
         if 37 in path:  # "%"; b"%" would be tried as a number first, which raises
             path = unquote_to_bytes(path)
-            text = str(path, "latin-1")
+            text = path.decode("latin-1")
         if not self._is_plain and (path.startswith(self._under) or path == self._prefix):
             text = text[len(self._root) :]
         environ["PATH_INFO"] = text
@@ -124,9 +124,9 @@ class Environs:
                 key = _learn(name)
             if key in environ:
                 separator = "; " if key == "HTTP_COOKIE" else ","
-                environ[key] = f"{environ[key]}{separator}{str(value, 'latin-1')}"
+                environ[key] = f"{environ[key]}{separator}{value.decode('latin-1')}"
             elif key:
-                environ[key] = str(value, "latin-1")
+                environ[key] = value.decode("latin-1")
         if (
             request.forwarded
             or request.client is None

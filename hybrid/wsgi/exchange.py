@@ -85,6 +85,7 @@ class Exchange(Response):
             piece = self._piece(data, more=False)
             self.is_plain = self.is_complete
             return piece
+        self.is_plain = False
         close = getattr(result, "close", None)
         if close is not None:
             self.closer = close
