@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import ssl
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,21 @@ def test_http_1_1_is_agreed_on(secure: SecureServer) -> None:
         assert facts(client, get("/"))["scheme"] == "https"
 
 
-def test_old_clients_may_use_1_2_and_nothing_older(secure: SecureServer, authority: Authority) -> None:
+def test_old_clients_may_use_1_2_and_nothing_older(start_secure: StartSecure, authority: Authority) -> None:
+    any_cipher = "ALL:@SECLEVEL=0"  # or OpenSSL would refuse 1.1 by itself
+    secure = start_secure("--ciphers", any_cipher)
     old = authority.client_context()
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with secure.connected(old) as client:
         assert facts(client, get("/"))["tls"] == "TLSv1.2"
+    older = authority.client_context()
+    older.set_ciphers(any_cipher)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        older.minimum_version = older.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(OSError), secure.connected(older):
+        pass
+    secure.server.log.wait("TLS handshake with 127.0.0.1 failed: unsupported protocol")
 
 
 def test_large_bodies_come_whole_in_both_directions(secure: SecureServer) -> None:

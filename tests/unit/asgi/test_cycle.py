@@ -437,6 +437,8 @@ def gone(raise_it: Callable[[BaseException], None] | None = None) -> App:
             if raise_it is None:
                 raise
             raise_it(error)
+        else:
+            raise AssertionError("send() did as if there was somebody to send to")
 
     return app
 

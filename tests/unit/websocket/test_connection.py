@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 import zlib
 from collections.abc import Iterator
 
@@ -416,8 +417,15 @@ def test_block_marked_as_last_does_not_end_the_connection() -> None:
 def test_limit_counts_after_inflation_and_bounds_it() -> None:
     bomb = squeezed(bytes(1 << 24))
     peer = connection(max_size=1 << 20, deflate=compressing())
-    peer.receive(masked(FIN | RSV1 | BINARY, bomb))
+    frame = masked(FIN | RSV1 | BINARY, bomb)
+    tracemalloc.start()
+    try:
+        peer.receive(frame)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert peer.close_code == 1009
+    assert peak < 4 << 20
 
 
 def test_limit_after_inflation_is_exact() -> None:

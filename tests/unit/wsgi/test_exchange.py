@@ -155,9 +155,10 @@ def test_a_head_request_keeps_the_length_and_gets_no_content() -> None:
     assert played.error is None
 
 
+@pytest.mark.parametrize("parts", [[], [b"some"], [b"some", b"more"]])
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-def test_a_status_without_content(status: str) -> None:
-    played = Played(answering([], status=status))
+def test_a_status_without_content(status: str, parts: list[bytes]) -> None:
+    played = Played(answering(parts, status=status))
     assert (played.status, played.body) == (status, b"")
     assert "transfer-encoding" not in played.head
 
