@@ -163,8 +163,8 @@ def http_date(epoch_s: float | None) -> str:
 
 
 def status_line(status: int | str) -> bytes:
-    """From 200 or "200 OK". Raises ResponseError for a malformed one."""
-    code = status_code(status)
+    """From 200 or "200 OK". Raises ResponseError for a malformed one. 101 is the server's own, of a WebSocket."""
+    code = 101 if status == 101 else status_code(status)
     if isinstance(status, int):
         return b"HTTP/1.1 %d %s\r\n" % (code, phrase(code))
     return b"HTTP/1.1 " + status.encode("latin-1") + (b" " if len(status) == 3 else b"") + b"\r\n"
