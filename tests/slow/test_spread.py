@@ -43,6 +43,5 @@ def test_a_hundred_pairs_of_requests_of_a_second_never_meet_in_one_worker(serve:
 def test_four_hundred_websockets_opened_over_ten_seconds(serve: Serve, clients: list[socket.socket], kind: str) -> None:
     server = serve(*short.KEPT[kind], "-w", "4", folder=HERE)
     server.wait_ready(4)
-    workers = short.open_all(server, clients, 400, 10.0, short.UPGRADE)
+    workers = short.assert_even(server, clients, 10.0, short.UPGRADE, 400)
     print(kind, sorted(workers.values()))
-    short.assert_even(workers, 400)
