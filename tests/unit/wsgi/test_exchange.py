@@ -437,6 +437,7 @@ def test_what_is_no_file_of_the_system_is_read() -> None:
     played = Played(answering(FileWrapper(file), [("Content-Length", "150000")]), sends_files=True)
     assert played.body == b"abc" * 50_000
     assert file.closed
+    assert Played(answering(FileWrapper(io.BytesIO(b"abcd"), 3))).body == b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n"
 
 
 @pytest.mark.parametrize("block_size", [3, 4, 8, 8192])
@@ -471,7 +472,7 @@ def test_a_wrapped_file_wrapper_is_read(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"content")
     with path.open("rb") as file:
-        played = Played(answering(iter(FileWrapper(file, 4)), [("Content-Length", "7")]))
+        played = Played(answering((block for block in FileWrapper(file, 4)), [("Content-Length", "7")]))
         assert played.body == b"content"
 
 
