@@ -24,6 +24,7 @@ from hybrid.http.deadlines import LINGER_S
 from hybrid.http.peer import Peer
 from hybrid_workers.admission import Admission
 from hybrid_workers.asgi_connection import HttpConnection
+from hybrid_workers.asgi_joining import Joining
 from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.door import Client, Door, Server
@@ -49,6 +50,9 @@ class Acceptor:
         self._use(listeners)
         self._capacity = capacity
         self._pending: set[asyncio.Task[Any]] = set()
+        """Connections that are admitted first."""
+        self._joining = 0
+        """Those that have no transport yet."""
         self._is_accepting = False
         self._is_stopped = False
         self._is_yielding = False
@@ -96,16 +100,17 @@ class Acceptor:
     @property
     def is_connecting(self) -> bool:
         """There are connections accepted that the service does not know yet."""
-        return bool(self._pending)
+        return bool(self._pending or self._joining)
 
     @property
     def is_full(self) -> bool:
         """There are as many connections as there may be."""
-        return len(self._service.connections) + len(self._pending) >= self._capacity
+        return len(self._service.connections) + len(self._pending) + self._joining >= self._capacity
 
     def _count(self) -> int:
         """How many connections there are; told to the siblings too, which go by it."""
-        count = self._words[Word.CONNECTIONS] = len(self._service.connections) + len(self._pending)
+        count = len(self._service.connections) + len(self._pending) + self._joining
+        self._words[Word.CONNECTIONS] = count
         return count
 
     def _closed(self) -> None:
@@ -168,7 +173,21 @@ class Acceptor:
         `refused`: it is told so instead.
         """
         self._service.accepted += handed is None
-        self._begin(self._connect(sock, peer, handed, refused))
+        self._join(sock, peer, refused, handed)
+
+    def _join(
+        self,
+        sock: socket.socket,
+        peer: Peer,
+        refused: ProtocolError | None = None,
+        handed: Handed | None = None,
+    ) -> None:
+        self._joining += 1
+        Joining(self._service, sock, peer, self._joined, refused, handed).go_on()
+
+    def _joined(self) -> None:
+        self._joining -= 1
+        self.resume()  # it may have been one too many
 
     def _take(self, sock: socket.socket, client: Client, server: Server) -> None:
         """Serve a connection just accepted; first admit it, if there is more than HTTP on it."""
@@ -191,20 +210,6 @@ class Acceptor:
         self._pending.discard(task)
         self.resume()  # it may have been one too many
 
-    async def _connect(
-        self, sock: socket.socket, peer: Peer, handed: Handed | None = None, refused: ProtocolError | None = None
-    ) -> None:
-        try:
-            _, connection = await self._loop.connect_accepted_socket(
-                lambda: HttpConnection(self._service, peer, refused, handed), sock
-            )
-        except OSError as error:  # reset before we came to it
-            self._service.log.debug("accept: %s", error)
-            sock.close()
-            return
-        if handed is not None and refused is None:
-            connection.go_on()
-
     async def _admit(self, admission: Admission) -> None:
         """Take the PROXY header and make sure that TLS follows where it must; TLS itself is the event loop's."""
         admissions = self._service.admissions
@@ -215,7 +220,7 @@ class Acceptor:
                     await self._readable(sock)
         except ProtocolError as error:
             admissions.tell_failed(admission, error)
-            await self._turn_away(admission, error)
+            self._join(sock, admission.peer, error)  # to be told so in plain HTTP
             return
         except OSError as error:  # TimeoutError among them
             admissions.tell_failed(admission, error)
@@ -225,7 +230,7 @@ class Acceptor:
             admission.close()
             raise
         if admissions.tls is None:
-            await self._connect(sock, admission.peer)
+            self._join(sock, admission.peer)
             return
         try:
             await self._loop.connect_accepted_socket(
@@ -238,15 +243,6 @@ class Acceptor:
         except OSError as error:
             admissions.tell_failed(admission, error)
             sock.close()
-
-    async def _turn_away(self, admission: Admission, error: ProtocolError) -> None:
-        """Answer in plain HTTP."""
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: HttpConnection(self._service, admission.peer, refused=error), admission.sock
-            )
-        except OSError:
-            admission.close()
 
     async def _readable(self, sock: socket.socket) -> None:
         ready: asyncio.Future[None] = self._loop.create_future()

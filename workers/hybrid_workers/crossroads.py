@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import socket
 from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, cast
@@ -78,10 +79,7 @@ class Crossroads(Arrivals):
         self._host = host
         self._poller = poller
         self._relieves = relieves
-        # What `socket.socket` adds to its base class is of no use to a Connection, and costs half a microsecond.
-        self._socket_class = cast("type[socket.socket]", socket.SocketType)
-        if context.listeners:  # where the standard library is monkey-patched, these are not
-            self._socket_class = getattr(context.listeners[0].socket, "plain", self._socket_class)
+        self._socket_class = cast("type[socket.socket]", _socket.socket)  # as a Door has them, and for the same reason
 
     @property
     def is_full(self) -> bool:
