@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Callable
+from functools import cache
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -29,10 +31,16 @@ def signal_when_parent_dies(number: int, parent: int) -> bool:
 
 
 def _prctl(option: int, value: int) -> bool:
+    call = _find()
+    return call is not None and call(option, value, 0, 0, 0) == 0
+
+
+@cache  # what the arbiter has loaded its workers need not
+def _find() -> Callable[..., int] | None:
     if sys.platform != "linux":
-        return False
+        return None
     try:
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
+        found: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
     except (OSError, AttributeError):  # a C library without it
-        return False
-    return bool(prctl(option, value, 0, 0, 0) == 0)
+        return None
+    return found

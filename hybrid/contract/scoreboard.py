@@ -86,7 +86,8 @@ class ScoreRow:
 
     def take(self, pid: int, generation: int, now: float) -> None:
         """Make the row this child's: clears what the last child left. Called in the child, before boot."""
-        self._map[self._base : self._base + ROW_BYTES] = bytes(ROW_BYTES)
+        if self.words[Word.PID]:  # else nobody had it, and it is no memory yet
+            self._map[self._base : self._base + ROW_BYTES] = bytes(ROW_BYTES)
         self._free = [self._base + _CELLS_AT + index * CELL_BYTES for index in reversed(range(CELLS))]
         self.words[Word.PID] = pid
         self.words[Word.GENERATION] = generation

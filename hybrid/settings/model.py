@@ -227,8 +227,8 @@ class Settings:
         "",
         kinds.TARGET,
         "Workers",
-        "With --preload, request this path of a WSGI application once before workers are forked from it, as in `/`:"
-        " they share what a first request loads and builds. Choose one that changes nothing.",
+        "With --preload, request this path of a WSGI application ten times before workers are forked, as in `/`: they"
+        " share what a first request loads and builds. Choose one that changes nothing.",
         shown_default="none",
         own=True,
     )

@@ -166,21 +166,21 @@ async def asgi(scope, receive, send):
 
 
 @pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
-def test_preload_request_is_made_once_and_all_workers_have_what_came_of_it(
+def test_preload_request_is_made_in_the_template_only_and_all_workers_have_what_came_of_it(
     tmp_path: Path, serve: Serve, kind: str
 ) -> None:
     (tmp_path / "shop.py").write_text(FIRST)
     path = "//shop.example/warm?now"
     server = serve("shop:wsgi", "-k", kind, "-w", "2", "--preload", "--preload-request", path)
     first, second = server.wait_ready(2)
-    assert server.log.text.count("warmed by shop.example now http") == 1
+    assert server.log.text.count("warmed by shop.example now http") == 10
     assert re.search(r"\[INFO\] Preload: GET //shop\.example/warm\?now answered 200 after \d", server.log.text)
     os.kill(first, signal.SIGKILL)
     server.wait_ready(3)
     os.kill(second, signal.SIGKILL)
     server.wait_ready(4)
-    assert server.get("/").body.startswith(b"2 "), "it was made of a template that had served one"
-    assert server.log.text.count("warmed by") == 1
+    assert server.get("/").body.startswith(b"11 "), "it was made of a template that had served ten"
+    assert server.log.text.count("warmed by") == 10
     assert server.stop() == 0
 
 
@@ -202,7 +202,7 @@ def test_preload_request_that_goes_wrong_is_said_and_the_workers_start(
     server = serve("shop:wsgi", "-k", "sync", "--preload", "--preload-request", path)
     server.wait_ready()
     assert re.search(said, server.log.text)
-    assert server.get("/").body.startswith(b"2 ")
+    assert server.get("/").status == 200
     assert server.stop() == 0
 
 

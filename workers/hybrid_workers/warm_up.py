@@ -1,10 +1,10 @@
-"""`--preload-request`: one request before the fork, so that what it makes is made once and shared.
+"""`--preload-request`: requests before the fork, so that what it makes is made once and shared.
 
 A framework does much at its first request: it imports the modules that URLs lead to, builds tables, compiles templates.
-Workers that did so each for themselves would each have it in memory of their own. The request never meets a
+Workers that did so each for themselves would each have it in memory of their own. The requests never meet a
 socket: the application is called as a worker calls it, in the process that the template is copied from.
 
-What it opens must not be in the copies, which would write to one connection all at once. So Django, which keeps
+What they open must not be in the copies, which would write to one connection all at once. So Django, which keeps
 connections to databases, is asked to let go of them; `fork_audit` names the rest.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 from time import monotonic
-from typing import cast
+from typing import Final, cast
 
 import hybrid
 from hybrid.contract import WorkerContext
@@ -27,9 +27,12 @@ from hybrid.settings import Settings
 from hybrid.wsgi import App, Environs, ErrorsStream, Exchange, Piece
 from hybrid_workers.wsgi_service import raw_sink
 
+TIMES: Final = 10
+"""The interpreter rewrites the bytecode of functions that have been called about so often."""
+
 
 def warm_up(context: WorkerContext) -> None:
-    """Make the request. What comes of it is logged: it decides nothing."""
+    """Make the requests. What comes of the last is logged: it decides nothing."""
     target = context.settings.preload_request
     if context.interface != "wsgi":
         context.log.warning(
@@ -39,8 +42,12 @@ def warm_up(context: WorkerContext) -> None:
         )
         return
     began = monotonic()
+    status = 0
     try:
-        status = _ask(context, target)
+        for _ in range(TIMES):
+            status = _ask(context, target)
+            if status >= 400:
+                break
     except Exception:
         context.log.exception("Preload: GET %s failed; the workers start all the same", target)
         return

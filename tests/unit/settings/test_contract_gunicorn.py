@@ -13,6 +13,7 @@ import pytest
 
 from hybrid.cli.daemon import leave_terminal
 from hybrid.cli.options import parse_command_line
+from hybrid.contract import title
 from hybrid.contract.title import set_title
 from hybrid.hooks import Cfg
 from hybrid.http.limits import Limits
@@ -192,6 +193,7 @@ def test_the_process_title_begins_with_its_name(monkeypatch: pytest.MonkeyPatch)
     module = ModuleType("setproctitle")
     vars(module)["setproctitle"] = titles.append
     monkeypatch.setitem(sys.modules, "setproctitle", module)
+    monkeypatch.setattr(title, "_find", title._find.__wrapped__)  # without what it remembers
     set_title("worker", Settings(proc_name="shop", app="a:b"))
     assert titles == ["hybrid: worker [shop]"]
 
