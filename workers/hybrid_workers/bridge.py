@@ -55,8 +55,7 @@ class Bridge:
         self.pool = ThreadPool[Work](threads, _nothing_more)
         self.pool.start()
         self.spooling = spooling
-        spooling.held_up.places = max(1, threads // 2)
-        spooling.held_up.is_wanted = self.pool.is_short
+        spooling.share_threads(threads, self.pool.is_short)
         self.body_buffer = min(body_buffer, HIGH_WATER)
         self._environs = environs
 

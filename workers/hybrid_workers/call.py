@@ -269,7 +269,7 @@ class Call(Exchange):
         return self
 
     def _send(self, piece: Piece) -> None:
-        self.connection.write_wholly(piece)
+        self.connection.write_wholly(piece, self._service.spooling)
 
     @property
     def is_all_written(self) -> bool:

@@ -35,7 +35,8 @@ from hybrid_workers.reader import Reader
 
 if TYPE_CHECKING:
     from hybrid_workers.held import Hold
-    from hybrid_workers.spool import Spool
+    from hybrid_workers.overflow import Overflow
+    from hybrid_workers.spool import Spool, Spooling
     from hybrid_workers.tls_transport import TlsTransport
 
 READ_SIZE: Final = 65536
@@ -89,6 +90,7 @@ class Connection:
         "hold",
         "host",
         "out_size",
+        "overflow",
         "peer",
         "phase",
         "prefixes",
@@ -138,6 +140,8 @@ class Connection:
         """What has come of the body before `content`, where that is more than is kept in memory."""
         self.hold: Hold | None = None
         """Set where the application has to wait for the body, in a thread that others may want."""
+        self.overflow: Overflow | None = None
+        """What is to be written behind `_out`, which is not empty then."""
         self.out_size = 0
         """Bytes to write that the client has not taken, without those of a file."""
         self.flushed = 0
@@ -203,27 +207,63 @@ class Connection:
                 self._out[0] = first[sent:]
                 return
             del self._out[0]
+            if self.overflow is not None and not self._out:
+                self._refill(self.overflow)
         if self.file is not None:
             self._send_file(self.file)
 
-    def write_wholly(self, piece: Piece) -> None:
-        """Write and block until little enough is left to write. Raises ClientGone, also after a stall."""
+    def write_wholly(self, piece: Piece, spooling: Spooling | None = None) -> None:
+        """Write and block until little enough is left to write, or others want the thread and there is room for what is
+        left. Raises ClientGone, also after a stall."""
+        if self._out:
+            self.flush()
         self.write(piece)
         if self.out_size > HIGH_WATER:
-            self._wait_for_room()
+            self._wait_for_room(spooling)
 
-    def _wait_for_room(self) -> None:
+    def _wait_for_room(self, spooling: Spooling | None) -> None:
         reader = Reader(self._deadlines, self.fd)
+        hold = spooling.hold_for_reader() if spooling is not None else None
+        wait = partial(self.wait, _WRITE)
         now = monotonic()
         reader.wait(now, self.flushed)
         while self.out_size > HIGH_WATER:
-            if not self.wait(_WRITE, reader.deadline - now) and reader.is_slow(monotonic(), self.flushed):
+            if hold is None:
+                has_room = wait(reader.deadline - now)
+            else:
+                has_room = hold.wait(wait, reader.deadline - now)
+                if not has_room and monotonic() < reader.deadline:  # others have waited for long enough
+                    if spooling is not None and self._diverts(spooling):
+                        return
+                    hold = None
+                    continue
+            if not has_room and reader.is_slow(monotonic(), self.flushed):
                 raise ClientGone(f"the client took too little for {self._deadlines.write:g} s")
             now = monotonic()
             self.flush()
 
+    def _diverts(self, spooling: Spooling) -> bool:
+        """What is written from now on goes into a file, if there is room for it."""
+        if self.overflow is None:
+            self.overflow = spooling.overflow()
+        return self.overflow is not None and self.overflow.has_room
+
+    def _refill(self, overflow: Overflow) -> None:
+        data = overflow.take()
+        if data:
+            self._out.append(memoryview(data))
+        else:
+            self.overflow = None
+            overflow.close()
+
     def _keep(self, rest: memoryview) -> None:
-        self._out.append(rest)
+        if self.overflow is None:
+            self._out.append(rest)
+        else:
+            try:
+                self.overflow.add(rest)
+            except OSError as error:
+                raise ClientGone(f"no room for what it did not take: {error.strerror}") from error
         self.out_size += len(rest)
 
     def _try_send(self, data: bytes | memoryview) -> int:
@@ -384,6 +424,8 @@ class Connection:
         self.socket.close()
         if self.spool is not None:
             self.spool.close()
+        if self.overflow is not None:
+            self.overflow.close()
 
 
 def _nothing() -> None:

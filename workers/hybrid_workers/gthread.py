@@ -36,9 +36,7 @@ class GThreadWorker:
         self._service = WsgiService(context, is_multithread=True)
         self._reactor = Reactor(self._service, context.listeners, self)
         self._pool = ThreadPool[Call](threads, self._bring_back)
-        held_up = self._service.spooling.held_up
-        held_up.places = max(1, threads // 2)
-        held_up.is_wanted = self._pool.is_short
+        self._service.spooling.share_threads(threads, self._pool.is_short)
         self._threads = threads
         self._batch: list[Call] = []
         """Requests of one batch of events, for the pool. Given to it one by one, each would have a thread woken that

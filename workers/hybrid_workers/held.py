@@ -6,6 +6,9 @@ the time that all have. But what others are kept waiting is counted, for all suc
 of which a tenth of each second that passes comes back. When it is used up the client is answered 408. So
 however many they are and whatever they send, others lose 0.4 s and then a tenth of their time.
 
+Readers of what the application gives to write() have an account of their own, by the same rules; when that is used up,
+what is written goes into a file: see `hybrid_workers.overflow`.
+
 Few are to come to that. Long before, clients that ask are not left to the application any more: they get their 100 at
 once, and it is called when the body is whole. The same for those who ask while half of the threads wait for others.
 """
@@ -15,6 +18,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from enum import Enum
 from time import monotonic
 from typing import Final
 
@@ -26,8 +30,16 @@ BACK: Final = 0.1
 """What comes back of it, in seconds for each that passes."""
 LOOK_S: Final = 0.05
 """How often it is asked whether others wait."""
-_LEAST_S: Final = 0.001
-"""What is left below this is nothing."""
+_LEAST_S: Final = LOOK_S
+"""What is left below this is nothing: nobody is waited for in a row of moments."""
+
+
+class Kind(Enum):
+    """What a client is waited for."""
+
+    ASKED = "a body that the application has asked for"
+    STREAMED = "a body for which there is no room"
+    READER = "taking what the application gives to write()"
 
 
 class HeldUp:
@@ -54,11 +66,15 @@ class HeldUp:
             if not self.places:
                 return None
             self.places -= 1
-        return Hold(self, is_asked=True)
+        return Hold(self, Kind.ASKED)
 
     def stream(self) -> Hold:
         """For a body for which there is no room."""
-        return Hold(self, is_asked=False)
+        return Hold(self, Kind.STREAMED)
+
+    def read(self) -> Hold:
+        """For content that the client does not take."""
+        return Hold(self, Kind.READER)
 
     def give_back(self) -> None:
         with self._lock:
@@ -68,11 +84,11 @@ class HeldUp:
         """The seconds that others may still be kept waiting."""
         return MOST_S - self._spent + min(self._spent, (now - self._at) * BACK)
 
-    def spend(self, seconds: float, now: float, *, is_asked: bool) -> None:
+    def spend(self, seconds: float, now: float, kind: Kind) -> None:
         with self._lock:
             self._spent = MOST_S - self.left(now) + seconds
             self._at = now
-        if is_asked and not self.asks_first and self._spent > WARY_S:
+        if kind is Kind.ASKED and not self.asks_first and self._spent > WARY_S:
             self.asks_first = True
             self._log.warning(
                 "A client that waited for 100 Continue was slow to send its body while the application waited for it;"
@@ -80,9 +96,9 @@ class HeldUp:
                 " (--spool-bodies)"
             )
 
-    def cut(self, *, is_asked: bool) -> None:
-        """One is about to be answered 408 for the sake of others."""
-        if not (is_asked or self._has_cut):
+    def cut(self, kind: Kind) -> None:
+        """One is waited for no longer, for the sake of others."""
+        if kind is Kind.STREAMED and not self._has_cut:
             self._has_cut = True
             self._log.warning(
                 "An upload for which there was no room (--spool-limit) came slowly and kept others waiting: it is"
@@ -93,11 +109,11 @@ class HeldUp:
 class Hold:
     """One client's share in it."""
 
-    __slots__ = ("_all", "_is_asked", "_is_over")
+    __slots__ = ("_all", "_is_over", "_kind")
 
-    def __init__(self, held_up: HeldUp, *, is_asked: bool) -> None:
+    def __init__(self, held_up: HeldUp, kind: Kind) -> None:
         self._all = held_up
-        self._is_asked = is_asked
+        self._kind = kind
         self._is_over = False
 
     def wait(self, wait: Callable[[float], bool], patience: float) -> bool:
@@ -113,12 +129,12 @@ class Hold:
             if left >= _LEAST_S:
                 seconds = min(seconds, left)
             elif everybody.is_wanted():
-                everybody.cut(is_asked=self._is_asked)
+                everybody.cut(self._kind)
                 return False
             has_come = wait(seconds)
             now = monotonic()
             if everybody.is_wanted():
-                everybody.spend(now - began, now, is_asked=self._is_asked)
+                everybody.spend(now - began, now, self._kind)
             if has_come:
                 return True
             began = now
@@ -127,7 +143,7 @@ class Hold:
         """The body is whole, or will not be. May be called again."""
         if not self._is_over:
             self._is_over = True
-            if self._is_asked:
+            if self._kind is Kind.ASKED:
                 self._all.give_back()
 
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 from hybrid.errors import ProtocolError, SettingsError
 from hybrid.settings import Settings
 from hybrid.wsgi import Environ, Input
-from hybrid_workers.held import HeldUp
+from hybrid_workers.held import HeldUp, Hold
+from hybrid_workers.overflow import Overflow
 
 if TYPE_CHECKING:
     from hybrid_workers.connection import Connection
@@ -43,6 +44,7 @@ class Spooling:
         self._has_few_threads = has_few_threads
         self._most_each = _MOST if has_few_threads or settings.spool_bodies == "on" else STREAMED_FROM
         self.held_up = HeldUp(log, asks_first=settings.spool_bodies == "on")
+        self._readers = HeldUp(log, asks_first=True)
         self._folder = settings.tmp_upload_dir or None
         self._limit = settings.spool_limit or _MOST
         self._memory_limit = settings.spool_memory
@@ -68,6 +70,22 @@ class Spooling:
     def in_memory(self) -> int:
         """Bytes that wait in memory now, those aside that connections have not stored yet."""
         return self._in_memory
+
+    def share_threads(self, threads: int, is_wanted: Callable[[], bool]) -> None:
+        """Say how many there are for the application, and who knows whether others wait for them."""
+        self.held_up.places = max(1, threads // 2)
+        self.held_up.is_wanted = self._readers.is_wanted = is_wanted
+
+    def hold_for_reader(self) -> Hold | None:
+        """For a client that does not take what the application gives to write(); None: for it alone it waits."""
+        return self._readers.read() if self.is_on and self._has_few_threads else None
+
+    def overflow(self) -> Overflow | None:
+        """For what such a client does not take; None where there is no file for it."""
+        try:
+            return Overflow(self._open(), self._has_room, self._count)
+        except OSError:  # then the client is waited for, as if there were no room
+            return None
 
     def leaves_asking(self, connection: Connection) -> bool:
         """For a client that waits for 100 Continue: the application is called at once, and asks by its reading."""
@@ -123,6 +141,13 @@ class Spooling:
 
     def _open(self) -> FileIO:
         return tempfile.TemporaryFile(buffering=0, prefix="hybrid-body-", dir=self._folder)
+
+    def _has_room(self) -> bool:
+        return self._used < self._limit
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._used += size
 
     def _reserve_memory(self, size: int) -> bool:
         with self._lock:

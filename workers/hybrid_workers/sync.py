@@ -40,7 +40,7 @@ class SyncWorker:
         self._call: Call | None = None
         """What the application is at."""
         self._reactor = Reactor(self._service, context.listeners, self)
-        self._service.spooling.held_up.is_wanted = self._is_wanted
+        self._service.spooling.share_threads(1, self._is_wanted)
         context.row.words[Word.CAPACITY] = 1
         self._row = context.row
         self._beat_again_at = 0.0
