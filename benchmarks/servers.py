@@ -39,6 +39,8 @@ class Server:
     """The words of the command that say one worker, to be replaced. "" = not measured with several."""
     preload: str = ""
     """Added to the command to import the application before the workers are made. "" = it cannot."""
+    warmed: str = ""
+    """Added to the command to have it also answer requests before that. "" = it cannot, and `preload` must do."""
     reload_signal: str = ""
     """The name of the signal that makes it load the application again. "" = it cannot, or not without a gap."""
 
@@ -93,6 +95,7 @@ def _hybrid(name: str, interface: str, options: str, log_on: str = _LOG_FILE) ->
         tls=_CERTFILE,
         workers="--workers 1",
         preload="--preload",
+        warmed="--preload --preload-request /",
         reload_signal="SIGHUP",
     )
 

@@ -36,7 +36,7 @@ class MemoryQuestion(Question):
             raise ServerFailed("it has no option to import the application before the fork")
         server = server.with_workers(self.workers)
         if self.is_preloaded:
-            server = server.with_options(server.preload)
+            server = server.with_options((self.is_warmed and server.warmed) or server.preload)
         with (
             _database(bench) as data,
             bench.start(server, app, folder=PROJECT, environ={"MYSITE_DATA": data}) as up,
@@ -48,6 +48,8 @@ class MemoryQuestion(Question):
 
     workers: int
     is_preloaded: bool
+    is_warmed: bool = False
+    """With requests before the fork, where a server can."""
 
 
 @contextmanager
@@ -90,3 +92,13 @@ QUESTIONS = [
     for workers in (1, 4, 16)
     for is_preloaded in (False, True)
 ]
+QUESTIONS.append(
+    MemoryQuestion(
+        name="memory_4_warmed",
+        title="Memory of the Django example, 4 workers, imported and asked for a page before the fork",
+        apps={"wsgi": "mysite.wsgi:application"},
+        workers=4,
+        is_preloaded=True,
+        is_warmed=True,
+    )
+)
