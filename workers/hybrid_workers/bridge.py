@@ -28,6 +28,7 @@ from hybrid.http1.response import Prefixes
 from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
 from hybrid_workers.deadline import Target
 from hybrid_workers.held import Hold
+from hybrid_workers.overflow import Overflow
 from hybrid_workers.shedding import Shedder, render
 from hybrid_workers.spool import Spool, Spooling
 from hybrid_workers.threads import ThreadPool
@@ -96,7 +97,8 @@ def _nothing_more(work: Work) -> None:
 class BridgeCycle:
     """One request of a WSGI application. See hybrid.asgi.Cycle for what the connection expects of it.
 
-    `_lock` guards what both sides touch: `_pieces`, `_ahead`, `_chunks`, `buffered`, `_is_signalled` and the flags.
+    `_lock` guards what both sides touch: `_pieces`, `_ahead`, `_overflow`, `_chunks`, `buffered`, `_is_signalled` and
+    the flags.
     """
 
     is_endless = False  # there is nobody in it who could be told
@@ -134,7 +136,9 @@ class BridgeCycle:
         """Set where the thread has to wait for the body, and may be wanted by others."""
         self._pieces: deque[Piece] = deque()
         self._ahead = 0
-        self._is_last = False  # the last piece is among _pieces
+        self._overflow: Overflow | None = None
+        """What the thread makes behind `_pieces`, where others want it and the client is slow."""
+        self._is_last = False  # the last piece is among _pieces, or at the end of _overflow
         self._is_over = False  # the thread is through
         self._is_parked = False  # the application goes on when the client has read
         self._work: Work | None = None
@@ -170,6 +174,10 @@ class BridgeCycle:
             connection.on_broken(self)
         finally:
             self._work = None  # it refers to us
+            with self._lock:
+                overflow, self._overflow = self._overflow, None
+            if overflow is not None:
+                overflow.close()
             if self._hold is not None:
                 self._hold.end()
             connection.on_ended(self)
@@ -211,6 +219,9 @@ class BridgeCycle:
                 self._pieces.clear()
                 self._ahead = 0
                 is_last, is_over = self._is_last, self._is_over
+                if self._overflow is not None:
+                    has_more = self._take_from(self._overflow, pieces)
+                    is_last, is_over = is_last and not has_more, is_over and not has_more
                 self._lock.notify_all()
             if not self.is_disconnected and not is_out:
                 for at, piece in enumerate(pieces, 1):
@@ -228,11 +239,25 @@ class BridgeCycle:
                 break
             if not connection.is_writable and not is_out and not self.is_disconnected:
                 await connection.drain()
-            else:
+            elif self._overflow is None or self.is_disconnected:
                 self._unpark()
                 await self._signalled()
+            else:
+                await asyncio.sleep(0)  # a client that is quick now would be all that the loop sees to
         if not is_out and not self.is_disconnected:
             connection.on_broken(self)
+
+    def _take_from(self, overflow: Overflow, pieces: list[Piece]) -> bool:
+        """With the lock held. Is there more behind what was taken?"""
+        if self.is_disconnected:
+            return False
+        if not pieces:
+            pieces.append(overflow.take())
+        if not overflow.is_empty:
+            return True
+        self._overflow = None
+        overflow.close()
+        return False
 
     def _unpark(self) -> None:
         """Have a parked application go on, or end where the client is gone."""
@@ -402,22 +427,41 @@ class BridgeCycle:
 
     def _push(self, piece: Piece) -> None:
         """The same for write(), which must wait. Raises ClientGone."""
+        spooling = self._bridge.spooling
         with self._lock:
+            hold = spooling.hold_for_reader() if self._ahead >= HIGH_WATER else None
             while self._ahead >= HIGH_WATER and not self.is_disconnected:
-                self._lock.wait()
+                if hold is None:
+                    self._lock.wait()
+                elif not hold.wait(self._lock.wait, inf):  # others have waited for long enough
+                    if self._overflow is None:
+                        self._overflow = spooling.overflow()
+                    if self._overflow is not None and self._overflow.has_room:
+                        break
+                    hold = None
             if self.is_disconnected:
                 raise ClientGone("the client closed the connection")
             self._add(piece)
 
     def _add(self, piece: Piece) -> None:
-        """With the lock held."""
-        self._pieces.append(piece)
+        """With the lock held. Raises ClientGone."""
+        self._append(piece)
         self._ahead += len(piece) if isinstance(piece, bytes) else sum(map(len, piece))
         self._notify_loop()
 
+    def _append(self, piece: Piece) -> None:
+        overflow = self._overflow
+        if overflow is None:
+            self._pieces.append(piece)
+            return
+        try:
+            overflow.add(piece if isinstance(piece, bytes) else b"".join(piece))
+        except OSError as error:
+            raise ClientGone(f"no room for what it did not take: {error.strerror}") from error
+
     def _finish(self, piece: Piece, *, is_over: bool) -> None:
         with self._lock:
-            self._pieces.append(piece)
+            self._append(piece)
             self._is_last = True
             self._is_over = is_over
             self._notify_loop()

@@ -33,6 +33,10 @@ class Overflow:
         """More may be added. Who has been told so may go beyond it, by one piece."""
         return self._has_room()
 
+    @property
+    def is_empty(self) -> bool:
+        return self._read == self._written
+
     def add(self, data: bytes | memoryview) -> None:
         """Behind all that was added before. Raises OSError; then what is kept ends with what was added before."""
         fd = self._file.fileno()

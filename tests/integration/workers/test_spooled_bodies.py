@@ -252,11 +252,9 @@ def test_with_gevent_a_body_streams_from_its_second_megabyte_on(serve: Serve) ->
         assert whole.hear().body.decode() == hashlib.sha256(BODY * 3).hexdigest()
 
 
-@pytest.mark.parametrize("kind", ["sync", "gthread"])
-def test_readers_of_what_is_written_hold_up_nobody_and_get_it_whole(serve: Serve, kind: str) -> None:
-    """What the application gives to write(): it waits in a file. Under asgi 40 of them may hold a thread each."""
-    server = serve("wsgi_app:app", "-w", "1", *CLASSES[kind], folder=HERE)
-    server.wait_ready()
+def test_readers_of_what_is_written_hold_up_nobody_and_get_it_whole(start: Start) -> None:
+    """What the application gives to write(): it waits in a file."""
+    server = start()
     with ExitStack() as stack:
         slow = clients(server, stack, 3)
         for client in slow:
