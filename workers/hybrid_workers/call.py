@@ -10,14 +10,15 @@ much as what most requests do with it.
 
 from __future__ import annotations
 
-from contextvars import copy_context
+from collections.abc import Callable
+from contextvars import Context, copy_context
 from enum import IntEnum
 from time import monotonic
+from typing import TYPE_CHECKING, cast
 
 from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.overload import Verdict
 from hybrid.http.request import CHUNKED, Request
-from hybrid.http1.response import Response
 from hybrid.wsgi import BrokenBody, Environ, Exchange, Input, Piece
 from hybrid_workers.connection import HIGH_WATER, Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S, Step
@@ -38,10 +39,13 @@ class Outcome(IntEnum):
     """The answer cannot be completed: the connection must be cut."""
     HELD = 3
     """The application is done, and the whole answer is in `held`: `release()` sends it."""
+    WAITING = 4
+    """It has not run yet."""
 
 
 _open = Exchange.open
 _ANSWERED, _PARKED, _BROKEN, _HELD = Outcome.ANSWERED, Outcome.PARKED, Outcome.BROKEN, Outcome.HELD
+_WAITING = Outcome.WAITING
 
 
 class Call(Exchange):
@@ -51,22 +55,21 @@ class Call(Exchange):
     __slots__ = (
         "_cell",
         "_context",
-        "_is_open",
         "_service",
         "began",
         "connection",
         "environ",
         "held",
-        "is_detached",
+        "keeper",
         "may_hold",
         "outcome",
         "started",
     )
 
+    is_detached = False
+    """The reactor has ended it for the client and has counted it, while its thread goes on."""
     owes_continue = False
     """The client waits for a 100 before it sends the body."""
-    keeper: object = None
-    """The thread that runs it, where there are several."""
     is_client_gone = False
     """Noted by the reactor for the keeper: only `abandon()` is left to do."""
     step = Step.NONE
@@ -81,41 +84,31 @@ class Call(Exchange):
     """How long it ran, and what of the processor's time that took; of sampled calls only."""
     cpu_s = 0.0
 
-    def __init__(self, service: WsgiService, connection: Connection, request: Request, now: float) -> None:
-        # Not through Exchange, for `_send` is a method here.
-        Response.__init__(self, request, connection.prefixes or service.prefixes)
-        self._sends_files = service.sends_files
-        self.is_plain = False
-        self.source = None
-        self.closer = None
-        self.connection = connection
-        self.started = now
-        self.outcome = _PARKED
-        self.may_hold = False
-        """A plain answer may be left in `held`."""
-        self.held = b""
-        self.began = 0.0
-        """When the application's time began; 0 while the call waits for a thread."""
-        self.is_detached = False
-        """The reactor has ended it for the client and has counted it, while its thread goes on."""
-        self._is_open = False
-        self._service = service
-        self._context = copy_context()
-        template = connection.template
-        if template is None:
-            template = connection.template = service.environs.template(connection.peer)
-        environ: Environ = service.environs.of(request, template)
-        environ["wsgi.early_hints"] = self.early_hints
-        self.environ = environ
-        """Until the application has it: it leads back to the call, and both would be left to the garbage collector."""
-        if service.ledger is not None:
-            service.ledger.begin(self)
-        if request.content_length:
-            self._attach_body(environ)
-        if not service.keeps_alive:
-            self.keep_alive = False
-        self._cell = service.row.begin(now, request.method, request.target, connection.host, request.request_id)
-        connection.call = self
+    connection: Connection
+    started: float
+    outcome: Outcome
+    may_hold: bool
+    """A plain answer may be left in `held`."""
+    held: bytes
+    keeper: object
+    """The thread that runs it, where there are several."""
+    began: float
+    """When the application's time began; 0 while the call waits for a thread."""
+    environ: Environ
+    """Until the application has it: it leads back to the call, and both would be left to the garbage collector."""
+
+    _cell: int
+    _context: Context
+    _service: WsgiService
+
+    if not TYPE_CHECKING:
+        # One that does nothing: called from C, one in Python would cost each request as much as all of these fields.
+        __init__ = object.__init__
+
+    @property
+    def _sends_files(self) -> bool:  # type: ignore[override]  # nobody sets it in a call
+        """Asked for few calls, so not kept by each."""
+        return self._service.sends_files
 
     def _attach_body(self, environ: Environ) -> None:
         connection = self.connection
@@ -141,18 +134,17 @@ class Call(Exchange):
     def run(self) -> Outcome:
         """Go on. Never raises: what the application raises is logged, and answered where it still can be."""
         try:
-            if self._is_open:
+            if self.outcome is not _WAITING:
                 self.connection.flush()
                 outcome = self._advance()
             else:
-                self._is_open = True
-                shedder = self._service.shedder
-                if shedder is not None and (verdict := shedder.is_late(self.request)) is not None:
-                    self.outcome = self._shed(verdict)
-                    return self.outcome
                 service = self._service
-                if service.request_hooks is not None:
-                    service.request_hooks.before(self.request)
+                if service.is_asked_before:
+                    if service.shedder is not None and (verdict := service.shedder.is_late(self.request)) is not None:
+                        self.outcome = self._shed(verdict)
+                        return self.outcome
+                    if service.request_hooks is not None:
+                        service.request_hooks.before(self.request)
                 connection = self.connection
                 environ = self.environ
                 if not service.keeps_environ:
@@ -199,9 +191,8 @@ class Call(Exchange):
         if self.outcome is not _HELD:
             return
         connection = self.connection
-        data, self.held = self.held, b""
         try:
-            is_written = connection.write(data)
+            is_written = connection.write(self.held)
         except ClientGone:
             self.outcome = _BROKEN
             return
@@ -279,3 +270,47 @@ class Call(Exchange):
     @property
     def seconds(self) -> float:
         return monotonic() - self.started
+
+
+_new = cast("Callable[[], Call]", Call)
+
+
+def begin(
+    service: WsgiService, connection: Connection, request: Request, now: float, began: float, may_hold: bool, /
+) -> Call:
+    """A call, ready to run. `began` is when the application's time began, 0 if the call has to wait for a thread.
+
+    What Response and Exchange have is set here too: one function for all of it, since it is done for each request.
+    """
+    call = _new()
+    call.request = request
+    call._prefixes = connection.prefixes or service.prefixes
+    call._status = call.status = call.bytes_sent = 0
+    call.headers = ()
+    call._chunked = call.head_sent = call.is_complete = False
+    call.has_body = True
+    call._remaining = -1
+    call.keep_alive = request.keep_alive
+    call.source = call.closer = call.keeper = None
+    call.connection = connection
+    call.started = now
+    call.began = began
+    call.may_hold = may_hold
+    call.outcome = _WAITING
+    call._service = service
+    call._context = copy_context()
+    template = connection.template
+    if template is None:
+        template = connection.template = service.environs.template(connection.peer)
+    environ: Environ = service.environs.of(request, template)
+    environ["wsgi.early_hints"] = call.early_hints
+    call.environ = environ
+    if service.ledger is not None:
+        service.ledger.begin(call)
+    if request.content_length:
+        call._attach_body(environ)
+    if not service.keeps_alive:
+        call.keep_alive = False
+    call._cell = service.row.begin(now, request.method, request.target, connection.host, request.request_id)
+    connection.call = call
+    return call

@@ -23,7 +23,7 @@ from gevent import monkey, sleep, spawn
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
-from hybrid_workers.call import Call
+from hybrid_workers.call import Call, begin
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.gevent_connection import GreenConnection, Keeper
@@ -96,9 +96,9 @@ class GeventWorker:
         connection.phase = Phase.BUSY
         if not connection.is_read:
             self._reactor.watch(connection, 0)  # the application's greenlet reads the rest of the body
-        call = Call(self._service, connection, request, monotonic())
-        call.began = call.started
-        self._give(call)
+        now = monotonic()
+        connection.deadline = now + self._reactor.limit
+        self._give(begin(self._service, connection, request, now, now, False))
 
     def resume(self, call: Call) -> None:
         self._give(call)
@@ -173,7 +173,8 @@ class GeventWorker:
     def _settle(self, call: Call) -> None:
         now = monotonic()
         self._row.beat(now + BEAT_AHEAD_S)  # many requests at once are not silence
-        self._reactor.settle(call, now)
+        if not call.is_detached:
+            self._reactor.settle(call, now)
         connection = call.connection
         if connection.receiver.buffer:
             self._poller.wake()  # the next request has come already, so that no event will tell of it

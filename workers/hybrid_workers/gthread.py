@@ -14,7 +14,7 @@ from typing import Final
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
-from hybrid_workers.call import Call, Outcome
+from hybrid_workers.call import Call, Outcome, begin
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.poller import READ
 from hybrid_workers.reactor import Reactor
@@ -63,7 +63,9 @@ class GThreadWorker:
         if not connection.is_read:
             self._reactor.watch(connection, 0)  # the thread reads the rest of the body, and nobody else may
         batch = self._batch
-        batch.append(Call(self._service, connection, request, monotonic()))
+        now = monotonic()
+        connection.deadline = now + self._reactor.limit
+        batch.append(begin(self._service, connection, request, now, 0.0, False))
         if len(batch) >= _MOST_AT_ONCE:
             self.flush()
 

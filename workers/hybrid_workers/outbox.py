@@ -24,32 +24,38 @@ PATIENCE_S: Final = 0.001
 class Haste:
     """Whether answers may be held back now. Reads no clock: `now` is passed in."""
 
-    __slots__ = ("_began", "_opened", "_slow")
+    __slots__ = ("_opened", "_slow", "began", "holds_until")
 
     def __init__(self) -> None:
-        self._began = 0.0
+        self.began = 0.0
         """When the request under way was begun; 0 between two batches of events."""
+        self.holds_until = 0.0
+        """Until then `begins()` says yes if the request before was a fast one, and notes nothing but `began`: the
+        worker may do that itself. In the past where there is more to it."""
         self._opened = 0.0
         self._slow = RECENT
         """How many fast requests must still be seen."""
 
     def begins(self, now: float) -> bool:
         """A request begins, and so the one before it in this batch has ended: may answers be held back?"""
-        if not self._began:
+        if not self.began:
             self._opened = now
-        elif now - self._began >= FAST_S:
+        elif now - self.began >= FAST_S:
             self._slow = RECENT
         elif self._slow:
             self._slow -= 1
-        self._began = now
-        return not self._slow and now - self._opened <= PATIENCE_S
+        self.began = now
+        self.holds_until = 0.0 if self._slow else self._opened + PATIENCE_S
+        return now <= self.holds_until
 
     def sent(self, now: float) -> None:
         """Everything held back was sent; the request under way goes on."""
         self._opened = now
+        self.holds_until = 0.0
 
     def ends(self, now: float) -> None:
         """The batch is over, and so is its last request."""
-        if self._began:
+        if self.began:
             self.begins(now)
-            self._began = 0.0
+            self.began = 0.0
+            self.holds_until = 0.0

@@ -133,7 +133,16 @@ class Reactor:
         self.acceptor = Acceptor(self, service, self._poller, self._entrance, listeners)
         self._has_siblings = self.acceptor.has_siblings
         self._shedder = service.shedder
+        self._is_choosy = self._has_siblings or service.shedder is not None
+        """There is more to a request than to start it."""
+        self._is_marked = False
+        """The scoreboard says that there are requests."""
+        self._rules = service.rules
+        self._patience = service.deadlines.keepalive
+        """How long a connection may be idle."""
         self._enforcer = Enforcer(service.context, self)
+        self.limit = self._enforcer.limit
+        """Of a request in the application; seconds."""
         self.frames = runner.frames
         self.interrupt = runner.interrupt
         self._wanted_stop = ""
@@ -190,6 +199,7 @@ class Reactor:
                 self._settle_returned()
             if self._words[_ACTIVE] != self.active:
                 self._words[_ACTIVE] = self.active
+            self._is_marked = self.active > 0
             if self._wanted_stop:
                 self._stop(monotonic())
             if now >= next_tick:
@@ -294,7 +304,7 @@ class Reactor:
 
     def _on_event(self, connection: Connection) -> None:
         phase = connection.phase
-        if phase <= _HEAD:
+        if phase is _IDLE or phase <= _HEAD:
             if phase is _IDLE and connection.receiver.buffer:
                 return  # what was sent ahead comes first, and what we are told may be the client's FIN behind it
             try:
@@ -335,7 +345,7 @@ class Reactor:
                 connection.deadline = self._now + self._deadlines.head
             return
         try:
-            introduce(request, connection.peer, self._service.rules)
+            introduce(request, connection.peer, self._rules)
             if self._takes_away is not None and self._takes_away(connection, request, self._now):
                 return
         except ProtocolError as error:
@@ -405,22 +415,29 @@ class Reactor:
         self._dispatch(connection, request)
 
     def _dispatch(self, connection: Connection, request: Request) -> None:
-        if self._has_siblings and self.acceptor.expected:
-            self.acceptor.expected -= 1
-        if self._shedder is not None:
-            if self.active >= self._shedder.limit:
-                self._runner.flush()
-            verdict = self._shedder.judge(request, connection.peer, connection.socket, self.active, self._now)
-            if verdict is not None:
-                self._answer(connection, request, verdict)
-                return
+        if self._is_choosy and self._sheds(connection, request):
+            return
         self.active += 1
-        if not self._words[_ACTIVE]:
+        if not self._is_marked:
+            self._is_marked = True
             self._words[_ACTIVE] = 1  # how many they are is written when the batch is over
         if self._has_siblings and self.acceptor.is_accepting and not self._runner.has_room():
             self.acceptor.leave(self._now)
-        connection.deadline = self._now + self._enforcer.limit
         self._runner.start(connection, request)
+
+    def _sheds(self, connection: Connection, request: Request) -> bool:
+        """Answer the request if there are too many of them."""
+        if self._has_siblings and self.acceptor.expected:
+            self.acceptor.expected -= 1
+        if self._shedder is None:
+            return False
+        if self.active >= self._shedder.limit:
+            self._runner.flush()
+        verdict = self._shedder.judge(request, connection.peer, connection.socket, self.active, self._now)
+        if verdict is None:
+            return False
+        self._answer(connection, request, verdict)
+        return True
 
     # -- after the application ----------------------------------------------------------------------
 
@@ -428,25 +445,25 @@ class Reactor:
         """A run of a call has ended: see to its connection."""
         outcome = call.outcome
         connection = call.connection
-        if outcome is _PARKED:
+        if outcome is _ANSWERED:
+            self.active -= 1
+            self._service.account(call)
+            if call.keep_alive:  # which it was told, even if the worker stops now
+                self._await_next(connection, now)
+            else:
+                self._finish(connection)
+        elif outcome is _PARKED:
             connection.phase = _WRITING
             if call.reader is None:
                 call.reader = Reader(self._deadlines, connection.fd)
             connection.deadline = call.reader.wait(now, connection.flushed)
             self.watch(connection, WRITE)
-            return
-        if call.is_detached:
-            return
-        self.active -= 1
-        self._service.account(call)
-        if outcome is not _ANSWERED:
+        else:
+            self.active -= 1
+            self._service.account(call)
             if not call.is_self_delimiting:
                 connection.reset()
             self._drop(connection)
-        elif call.keep_alive:  # which it was told, even if the worker stops now
-            self._await_next(connection, now)
-        else:
-            self._finish(connection)
 
     def give_up(self, call: Call) -> None:
         """Answer a call that cannot be ended; its thread goes on without a connection."""
@@ -457,6 +474,7 @@ class Reactor:
         call.is_detached = True
         self.active -= 1
         self._words[_ACTIVE] = self.active
+        self._is_marked = self.active > 0
         self._service.account(call)
         self._runner.part(call)
         connection.unseal()
@@ -466,11 +484,13 @@ class Reactor:
         returned = self.returned
         now = monotonic()
         while returned:
-            self.settle(returned.popleft(), now)
+            call = returned.popleft()
+            if not call.is_detached:
+                self.settle(call, now)
 
     def _await_next(self, connection: Connection, now: float) -> None:
         connection.phase = _IDLE
-        connection.deadline = now + (LAST_CHANCE_S if self.is_stopping else self._deadlines.keepalive)
+        connection.deadline = now + self._patience
         if connection.watched != READ:
             self.watch(connection, READ)
         if connection.receiver.buffer:
@@ -632,6 +652,7 @@ class Reactor:
         if self.is_stopping:
             return
         self.is_stopping = True
+        self._patience = LAST_CHANCE_S
         settings = self._service.context.settings
         self._close_at = now + drain_delay(self._service.context)
         self._cut_streams_at = cut_streams_at(self._service.context, now)

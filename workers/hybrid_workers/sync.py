@@ -13,12 +13,12 @@ from typing import Final
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
-from hybrid_workers.call import Call, Outcome
+from hybrid_workers.call import Call, Outcome, begin
 from hybrid_workers.connection import Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.drain import cut_streams_at
 from hybrid_workers.guard import Guard
-from hybrid_workers.outbox import Haste
+from hybrid_workers.outbox import FAST_S, Haste
 from hybrid_workers.reactor import Reactor
 from hybrid_workers.relief import Relief
 from hybrid_workers.wsgi_service import WsgiService
@@ -72,17 +72,13 @@ class SyncWorker:
 
     def start(self, connection: Connection, request: Request) -> None:
         now = monotonic()
-        if now >= self._beat_again_at:  # a batch of slow requests is not silence
-            self._beat_again_at = now + BEAT_EVERY_S
-            self._row.beat(now + BEAT_AHEAD_S)
-        may_hold = self._haste.begins(now)
-        held = self._held
-        if held and not may_hold:
-            self._settle_held(now)
-            self._haste.sent(now)
-        call = Call(self._service, connection, request, now)
-        call.may_hold = may_hold
-        call.began = now
+        haste = self._haste
+        if now < haste.holds_until and now - haste.began < FAST_S:
+            haste.began = now  # one fast request behind another, which is all that there is to see
+            may_hold = True
+        else:
+            may_hold = self._look(now)
+        call = begin(self._service, connection, request, now, now, may_hold)
         relief = self._relief
         if relief is None:
             self._call = call
@@ -97,7 +93,7 @@ class SyncWorker:
             relief.lock.acquire()
             self._call = None
         if outcome is _HELD:
-            held.append(call)
+            self._held.append(call)
         else:
             self._reactor.settle(call, monotonic())
 
@@ -156,6 +152,17 @@ class SyncWorker:
         crossroads.give_away(self._reactor.pipelined, kept, now)
 
     # -------------------------------------------------------------------------------------------------
+
+    def _look(self, now: float) -> bool:
+        """A request begins that is the first of a batch, or behind a slow one: may its answer be held back?"""
+        if now >= self._beat_again_at:  # a batch of slow requests is not silence
+            self._beat_again_at = now + BEAT_EVERY_S
+            self._row.beat(now + BEAT_AHEAD_S)
+        may_hold = self._haste.begins(now)
+        if self._held and not may_hold:
+            self._settle_held(now)
+            self._haste.sent(now)
+        return may_hold
 
     def _settle_held(self, now: float) -> None:
         held = self._held

@@ -81,26 +81,38 @@ class WsgiService:
         self.request_hooks = RequestHooks.of(settings.hooks, context.hooks.worker if context.hooks else None)
         self.keeps_environ = self.request_hooks is not None or (self.access is not None and self.access.needs_environ)
         """Somebody wants to see an environ once the application is done with it."""
-        self._has_observers = self.request_hooks is not None or self.access is not None
+        self.is_asked_before = self.shedder is not None or self.request_hooks is not None
+        """Something is to be done before the application is called."""
         self._retires_at = _NEVER
         if settings.max_requests:
             self._retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
+        self._is_observed = (
+            self.ledger is not None
+            or self.request_hooks is not None
+            or self.access is not None
+            or self._retires_at < _NEVER
+        )
+        """Somebody wants to know of every request."""
 
     def account(self, call: Call) -> None:
         """A call is over: count it, log it, and ask for a successor when that was the last one wanted. One thread."""
         self.requests += 1
+        if self._is_observed or call.status >= 500:
+            self._observe(call)
+
+    def _observe(self, call: Call) -> None:
         if call.status >= 500:
             self.errors += 1
         if self.ledger is not None:
             self.ledger.account(call)
-        if self._has_observers:
-            self._observe(call)
+        if self.request_hooks is not None or self.access is not None:
+            self._tell(call)
         if self.requests >= self._retires_at:
             self._retires_at = _NEVER
             self.log.info("Autorestarting worker after current request. requests=%d", self.requests)
             self.context.channel.send(Retire("max_requests"))
 
-    def _observe(self, call: Call) -> None:
+    def _tell(self, call: Call) -> None:
         if self.access is not None:
             peer = call.request.client
             self.access.log(
