@@ -547,7 +547,8 @@ class Settings:
         1 << 30,
         kinds.SIZE,
         "Limits",
-        "Bytes on disk that the spooled bodies of one worker may take; a body beyond is read as it comes.",
+        "Bytes on disk that the spooled bodies of one worker may take, together with what slow clients have not taken"
+        " of write(); a body beyond is read as it comes.",
         own=True,
         shown_default="1 GiB",
     )
