@@ -121,7 +121,6 @@ class HttpConnection(asyncio.Protocol):
         self.body_received = 0
         self.body_waited = 0.0
         """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
-        self.body_pace = service.deadlines.body_pace()
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
         self.file_left = 0
@@ -163,6 +162,10 @@ class HttpConnection(asyncio.Protocol):
             # Now and not in a later turn of the loop, in which a request could have been served already.
             self.write(refusal(self._refused, self.service.prefixes))
             self._linger()
+        elif self._has_next and b"upgrade" not in self.receiver.buffer.lower():
+            self._next()  # now, which saves a turn of the loop; a WebSocket might want to pause the reading
+            if not self._is_reading:
+                self.loop.call_soon(self._pause_again, context=self.service.context)
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
@@ -235,8 +238,13 @@ class HttpConnection(asyncio.Protocol):
         if handed.kind is Kind.RELIEF:
             self.handed = None
 
+    def _pause_again(self) -> None:
+        """uvloop begins to read after connection_made(), whatever was said in it."""
+        if not self._is_reading and not self.transport.is_closing():
+            self.transport.pause_reading()
+
     def go_on(self) -> None:
-        """Begin with what was read elsewhere."""
+        """Begin with what was read elsewhere, unless that is done: the transport reads from now on."""
         self._next()
 
     def leave_when_written(self, request: Request, choice: Choice) -> None:
@@ -262,8 +270,7 @@ class HttpConnection(asyncio.Protocol):
         """Close our end of a connection that is another worker's now."""
         self.phase = Phase.CLOSED
         self.service.connections.discard(self)
-        self._pause_reading()
-        self.transport.abort()
+        self.transport.abort()  # which reads nothing more from now on
 
     def turn_away(self, error: ProtocolError) -> None:
         """Answer this, for no fault of the client's."""
@@ -334,7 +341,7 @@ class HttpConnection(asyncio.Protocol):
         self.body_last = now
         self.body_received = 0
         self.body_waited = 0.0
-        self.body_pace.restart()
+        self.body_pace = self.service.deadlines.body_pace()  # not before: most connections never bring a body
         self._drained = 0
         self.wants_continue = cycle.request.expects_continue
         if receiver.buffer:
