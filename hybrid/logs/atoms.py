@@ -54,12 +54,13 @@ _NUMBERS = {
     "M": "int(duration * 1000)",
     "D": "int(duration * 1000000)",
 }
+_METHOD = "(request.method if request.method in METHODS else clean_text(request.method))"
 _TEXTS = {
-    "h": "(clean_text(client) if client else '-')",
+    "h": "(clients.get(client) or clean_client(client))",
     "l": "'-'",
     "t": "stamp",
-    "r": "clean_text(request.method) + ' ' + clean(request.target) + (' HTTP/1.1' if request.version else ' HTTP/1.0')",
-    "m": "clean_text(request.method)",
+    "r": f"{_METHOD} + ' ' + clean(request.target) + (' HTTP/1.1' if request.version else ' HTTP/1.0')",
+    "m": _METHOD,
     "U": "clean(request.path)",
     "q": "clean(request.query)",
     "H": "('HTTP/1.1' if request.version else 'HTTP/1.0')",
@@ -91,14 +92,14 @@ def compile_format(text: str) -> CompiledFormat:
         if name in _NUMBERS:
             values.append(_NUMBERS[name])
         elif name == "u":
-            values.append(f"user({fields.setdefault('authorization', f'field{len(fields)}')})")
+            values.append(_unless_absent("user", fields.setdefault("authorization", f"field{len(fields)}")))
         elif name in _TEXTS:
             values.append(_TEXTS[name])
         elif name in _FIELDS or (named and named[2] == "i"):
             field = _FIELDS.get(name) or name[1:-2].lower()
-            values.append(f"clean({fields.setdefault(field, f'field{len(fields)}')})")
+            values.append(_unless_absent("clean", fields.setdefault(field, f"field{len(fields)}")))
         elif named and named[2] == "o":
-            values.append(f"clean({answers.setdefault(named[1].lower(), f'answer{len(answers)}')})")
+            values.append(_unless_absent("clean", answers.setdefault(named[1].lower(), f"answer{len(answers)}")))
         elif named:
             needs_environ = True
             values.append(f"from_environ(environ, {named[1]!r})")
@@ -121,6 +122,11 @@ def _literal(text: str, start: int, end: int) -> str:
     return text[start:end]
 
 
+def _unless_absent(function: str, variable: str) -> str:
+    """Most fields that a format asks for are absent from most requests."""
+    return f"({function}({variable}) if {variable} is not None else '-')"
+
+
 def _source(template: str, values: list[str], fields: dict[str, str], answers: dict[str, str]) -> str:
     body = [
         *_search("request.headers", fields, ""),
@@ -138,12 +144,14 @@ def _search(headers: str, wanted: dict[str, str], lower: str) -> list[str]:
     """The lines that look for header fields, all in one pass; of several the last counts, as in gunicorn."""
     if not wanted:
         return []
+    names = [field.encode("latin-1", "replace") for field in wanted]
     lines = [" = ".join([*wanted.values(), "None"]), f"for name, value in {headers}:"]
     if lower:
         lines.append(f"    name = name{lower}")
-    for position, (field, variable) in enumerate(wanted.items()):
-        lines.append(f"    {'elif' if position else 'if'} name == {field.encode('latin-1', 'replace')!r}:")
-        lines.append(f"        {variable} = value")
+    lines.append(f"    if name in {{{', '.join(map(repr, names))}}}:")  # a constant: most names are not in it
+    for position, (name, variable) in enumerate(zip(names, wanted.values(), strict=True)):
+        lines.append(f"        {'elif' if position else 'if'} name == {name!r}:")
+        lines.append(f"            {variable} = value")
     return lines
 
 
@@ -151,6 +159,9 @@ def _function(source: str) -> Render:
     namespace: dict[str, object] = {
         "clean": clean,
         "clean_text": clean_text,
+        "clean_client": clean_client,
+        "clients": _CLIENTS,
+        "METHODS": _METHODS,
         "user": user,
         "from_environ": from_environ,
         "getpid": os.getpid,
@@ -160,6 +171,14 @@ def _function(source: str) -> Render:
 
 
 # -- the functions that a compiled format calls ------------------------------------------------
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+"""Of which no character needs to be escaped, as of most that are valid at all."""
+_CLIENTS: dict[str, str] = {}
+"""Clients as they are logged: who comes once comes again."""
+_MOST_CLIENTS = 256
+_LONGEST_CLIENT = 64
 
 
 def clean(value: bytes | None) -> str:
@@ -177,6 +196,16 @@ def clean_text(text: str) -> str:
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return text.encode("utf-8", "surrogateescape").decode("latin-1").translate(_ESCAPES)
+
+
+def clean_client(client: str) -> str:
+    """The same for a client's address, "-" where it has none; remembered."""
+    cleaned = clean_text(client) if client else "-"
+    if len(client) <= _LONGEST_CLIENT:
+        if len(_CLIENTS) >= _MOST_CLIENTS:
+            _CLIENTS.clear()
+        _CLIENTS[client] = cleaned
+    return cleaned
 
 
 _ESCAPES = {
