@@ -186,6 +186,7 @@ class AsgiWorker:
             crossroads.end()
         is_clean = await self._end_lifespan(began)
         sweeper.stop()
+        acceptor.close()
         service.loop.remove_reader(context.channel)
         if isinstance(service.scopes, Bridge):
             service.scopes.pool.stop()

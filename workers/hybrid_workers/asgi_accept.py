@@ -14,7 +14,7 @@ import sys
 from collections.abc import Coroutine
 from math import inf
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 from hybrid.contract import Listener
 from hybrid.contract.queue import Handed
@@ -27,6 +27,7 @@ from hybrid_workers.asgi_connection import HttpConnection
 from hybrid_workers.asgi_joining import Joining
 from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
+from hybrid_workers.asgi_threshold import IS_POSSIBLE, Threshold
 from hybrid_workers.door import Client, Door, Server
 
 BUDGET = 8
@@ -59,6 +60,9 @@ class Acceptor:
         self._grace_until = 0.0
         self._balance = service.balance
         self._words = service.row.words
+        self._threshold: Threshold | None = None
+        if IS_POSSIBLE and not service.admissions.is_needed:
+            self._threshold = Threshold(service.loop, service.context)
         service.on_connection_closed = self._closed
 
     def resume(self) -> None:
@@ -91,6 +95,11 @@ class Acceptor:
                         break
             door.close()
         self._loop.call_later(LAST_CHANCE_S, self._give_up)
+
+    def close(self) -> None:
+        """All connections have ended."""
+        if self._threshold is not None:
+            self._threshold.close()
 
     def _give_up(self) -> None:
         """Whoever is still on its way in when the worker stops was silent for too long."""
@@ -138,7 +147,7 @@ class Acceptor:
             for door in self._doors:
                 self._loop.remove_reader(door.fd)
 
-    def _accept(self, door: Door) -> bool:
+    def _accept(self, door: Door[socket.socket]) -> bool:
         """True if there may be more at once."""
         for _ in range(BUDGET):
             if self.is_full:
@@ -157,7 +166,7 @@ class Acceptor:
                 self._pause()
                 self._loop.call_later(BACK_OFF_S, self.resume)
                 return False
-            self._take(cast("socket.socket", sock), client, server)
+            self._take(sock, client, server)
         return True
 
     def adopt(
@@ -195,6 +204,9 @@ class Acceptor:
         if admissions.is_needed:
             self._service.accepted += 1
             self._begin(self._admit(Admission(admissions, sock, client, server, monotonic())))
+        elif self._threshold is not None:
+            self._service.accepted += 1
+            self._threshold.admit(sock, HttpConnection(self._service, admissions.meet(client, server)))
         else:
             self.adopt(sock, admissions.meet(client, server))
 

@@ -14,6 +14,7 @@ import asyncio
 import select
 import socket
 import struct
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
@@ -32,6 +33,7 @@ from hybrid.websocket import read_opening
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_sendfile import send_file
 from hybrid_workers.asgi_service import Service, frames_of_cycle
+from hybrid_workers.asgi_threshold import FirstTransport
 from hybrid_workers.asgi_turnstile import CROWD
 from hybrid_workers.asgi_websocket import WebSocketSession
 from hybrid_workers.deadline import END_S
@@ -228,6 +230,19 @@ class HttpConnection(asyncio.Protocol):
             self._leaving = None
             self.loop.call_soon(self._leave, request, choice, context=self.service.context)
 
+    # -- for the threshold ------------------------------------------------------------------------
+
+    @property
+    def may_move(self) -> bool:
+        """All that was received has been looked at, and more may come."""
+        return self.phase <= _SERVING and self._is_reading and not self.receiver.buffer and not self._has_next
+
+    def moved(self, transport: asyncio.Transport) -> None:
+        """It has the loop's transport from now on, which reads."""
+        self.transport = transport
+        self._is_reading = True
+        transport.set_write_buffer_limits(HIGH_WATER)
+
     # -- for the crossroads -----------------------------------------------------------------------
 
     def _take_over(self, handed: Handed) -> None:
@@ -323,6 +338,9 @@ class HttpConnection(asyncio.Protocol):
     def _upgrade(self, request: Request) -> None:
         """Hand the transport over to a WebSocket; for the service, that takes the place of this connection."""
         service = self.service
+        if isinstance(self.transport, FirstTransport):
+            self.transport.move(partial(self._upgrade, request))
+            return
         try:
             opening = read_opening(request, deflate=service.settings.ws_per_message_deflate)
         except ProtocolError as error:

@@ -2,27 +2,28 @@
 
 `socket.accept()` makes enums of the listener's family and type for each connection, asks for time-outs and puts the
 descriptor into a Python class: 2 us, as much as the system call itself. What a listener says of all its connections is
-asked once here, and they are sockets of the class below, which has all that is done with them.
+asked once here, and the caller says what class its connections shall be: `_socket.socket` has all that most need.
 """
 
 from __future__ import annotations
 
 import _socket
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from hybrid.contract import Listener
 from hybrid_workers.inherited import prepare
 
 Client: TypeAlias = "tuple[str, int] | None"
 Server: TypeAlias = "tuple[str, int | None]"
+Socket = TypeVar("Socket", bound=_socket.socket)
 
 
-class Door:
+class Door(Generic[Socket]):
     """Owns nothing: the listener is the arbiter's, a connection its receiver's."""
 
     __slots__ = ("_accept", "_class", "_family", "_is_unix", "_proto", "_server", "_type", "fd", "listener")
 
-    def __init__(self, listener: Listener, connection_class: type[_socket.socket] = _socket.socket) -> None:
+    def __init__(self, listener: Listener, connection_class: type[Socket]) -> None:
         sock = listener.socket
         self.listener = listener
         self.fd = sock.fileno()
@@ -33,7 +34,7 @@ class Door:
         self._server = _own_address(listener)
         prepare(listener)
 
-    def accept(self) -> tuple[_socket.socket, Client, Server]:
+    def accept(self) -> tuple[Socket, Client, Server]:
         """A connection, non-blocking, its client and our end of it. Raises OSError, BlockingIOError among them."""
         fd, address = self._accept()
         sock = self._class(self._family, self._type, self._proto, fd)

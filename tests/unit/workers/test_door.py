@@ -22,7 +22,7 @@ def listening(family: socket.AddressFamily, address: object) -> socket.socket:
 
 def test_a_connection_is_not_blocking_and_comes_with_both_addresses() -> None:
     with listening(socket.AF_INET, ("127.0.0.1", 0)) as listener:
-        door = Door(Listener(listener, "http://x"))
+        door = Door(Listener(listener, "http://x"), _socket.socket)
         with socket.create_connection(listener.getsockname()) as client:
             sock, peer, server = door.accept()
             try:
@@ -36,12 +36,12 @@ def test_a_connection_is_not_blocking_and_comes_with_both_addresses() -> None:
 
 def test_where_nobody_waits_it_says_so_and_does_not_wait() -> None:
     with listening(socket.AF_INET, ("127.0.0.1", 0)) as listener, pytest.raises(BlockingIOError):
-        Door(Listener(listener, "http://x")).accept()
+        Door(Listener(listener, "http://x"), _socket.socket).accept()
 
 
 def test_a_listener_on_all_addresses_says_which_one_the_client_chose() -> None:
     with listening(socket.AF_INET, ("0.0.0.0", 0)) as listener:
-        door = Door(Listener(listener, "http://x"))
+        door = Door(Listener(listener, "http://x"), _socket.socket)
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.2", port)):
             sock, _, server = door.accept()
@@ -51,7 +51,7 @@ def test_a_listener_on_all_addresses_says_which_one_the_client_chose() -> None:
 
 def test_ipv6_addresses_are_a_host_and_a_port() -> None:
     with listening(socket.AF_INET6, ("::1", 0)) as listener:
-        door = Door(Listener(listener, "http://x"))
+        door = Door(Listener(listener, "http://x"), _socket.socket)
         with socket.create_connection(("::1", listener.getsockname()[1])) as client:
             sock, peer, server = door.accept()
             sock.close()
@@ -61,7 +61,7 @@ def test_ipv6_addresses_are_a_host_and_a_port() -> None:
 def test_a_client_of_a_unix_socket_has_no_address(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with listening(socket.AF_UNIX, path) as listener, socket.socket(socket.AF_UNIX) as client:
-        door = Door(Listener(listener, f"unix:{path}"))
+        door = Door(Listener(listener, f"unix:{path}"), _socket.socket)
         client.connect(path)
         sock, peer, server = door.accept()
         sock.close()

@@ -1,0 +1,391 @@
+"""Where connections of the asgi worker begin: a transport of ours for the first request, the loop's for those behind.
+
+Many connections bring one request and are closed. For these, what costs is the making of a transport: the loop's needs
+a task and some turns of the loop before the first byte is read, 8 us of CPU with uvloop and 20 with asyncio. Ours is a
+socket and a list, read as soon as it is accepted. For each further read the loop's is cheaper by a little and does
+more, so a connection moves there with its second, when nothing waits on either side; it stays in between for a turn of
+the loop or two, in which what is written is kept.
+
+One epoll watches all of them, and the loop watches that: a loop's own watchers cost as much as its transports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import select
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
+
+from hybrid_workers.poller import READ, WRITE
+
+READ_SIZE: Final = 65536
+MOST_AT_ONCE: Final = 64
+IS_POSSIBLE: Final = hasattr(select, "epoll")
+
+
+class Guest(Protocol):
+    """Who sits on the transport: an HttpConnection. The methods of asyncio.Protocol are meant as there."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None: ...
+
+    def data_received(self, data: bytes) -> None: ...
+
+    def eof_received(self) -> bool: ...
+
+    def connection_lost(self, error: Exception | None) -> None: ...
+
+    def pause_writing(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+    @property
+    def may_move(self) -> bool:
+        """All that was received has been looked at, and more may come."""
+
+    def moved(self, transport: asyncio.Transport) -> None:
+        """It has the loop's transport from now on, which reads."""
+
+
+class FirstTransport(asyncio.Transport):
+    """Owns the socket."""
+
+    __slots__ = (
+        "_guest",
+        "_has_eof",
+        "_high",
+        "_is_closing",
+        "_is_held",
+        "_is_lost",
+        "_is_moving",
+        "_is_reading",
+        "_out",
+        "_reads",
+        "_recv",
+        "_send",
+        "_sock",
+        "_then",
+        "_threshold",
+        "_watched",
+    )
+
+    def __init__(self, threshold: Threshold, sock: socket.socket, guest: Guest) -> None:
+        self._threshold = threshold
+        self._sock = sock
+        self._recv = sock.recv
+        self._send = sock.send
+        self._guest = guest
+        self._watched = 0
+        self._reads = 0
+        self._out = bytearray()
+        """What the client has not taken."""
+        self._high = READ_SIZE
+        self._is_held = False
+        """The guest was told to write no more for now."""
+        self._is_reading = True
+        self._is_closing = False
+        self._is_lost = False
+        self._has_eof = False
+        """Our FIN is sent, or to be sent behind what is to be written."""
+        self._is_moving = False
+        self._then: Callable[[], None] | None = None
+
+    # -- for the threshold ----------------------------------------------------------------------------
+
+    def on_event(self, events: int) -> None:
+        if self._out and events & ~READ:
+            self._flush()
+        if self._watched & READ and events & ~WRITE:
+            self.read()
+
+    def read(self) -> None:
+        """Something has come, or may have."""
+        try:
+            data = self._recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            self.look()
+            return
+        except OSError as error:
+            self.lose(error)
+            return
+        if not data:
+            self._is_reading = False
+            self.look()
+            if not self._guest.eof_received():
+                self.close()
+            return
+        self._reads += 1
+        self._guest.data_received(data)
+        if self._is_closing or self._is_moving:
+            return
+        if self._reads > 1 and not self._out and not self._has_eof and self._guest.may_move:
+            self.move()
+        else:
+            self.look()
+
+    def look(self) -> None:
+        """Have the threshold watch what there is to watch."""
+        wanted = (READ if self._is_reading and not self._is_closing else 0) | (WRITE if self._out else 0)
+        if wanted != self._watched:
+            before, self._watched = self._watched, wanted
+            self._threshold.watch(self, self._sock.fileno(), before, wanted)
+
+    def lose(self, error: Exception | None) -> None:
+        """The connection has ended, or must."""
+        if self._is_lost:
+            return
+        self._is_lost = self._is_closing = True
+        self._out.clear()
+        self.look()
+        self._threshold.end(self, error)
+
+    def end(self, error: Exception | None) -> None:
+        """Tell the guest, and close."""
+        try:
+            self._guest.connection_lost(error)
+        finally:
+            self._sock.close()
+            del self._guest  # which has us
+
+    def fail(self, error: Exception) -> None:
+        """The guest has raised it."""
+        self._threshold.report({"message": "exception in a protocol", "exception": error, "transport": self})
+        self.lose(error)
+
+    # -- moving ---------------------------------------------------------------------------------------
+
+    def move(self, then: Callable[[], None] | None = None) -> None:
+        """Let the loop's transport go on, and call `then` once it does."""
+        self._then = then
+        self._is_moving = True
+        if self._watched:
+            self._threshold.watch(self, self._sock.fileno(), self._watched, 0)
+            self._watched = 0
+        self._threshold.move(self, self._sock)
+
+    def moved(self, transport: asyncio.Transport) -> None:
+        """There it is. It owns the socket now."""
+        guest = self._guest
+        transport.set_protocol(guest)  # type: ignore[arg-type]  # it has the methods, which is all that counts
+        guest.moved(transport)
+        if self._is_held:
+            guest.resume_writing()  # the loop's transport says anew what is too much for it
+        if self._out:
+            transport.write(bytes(self._out))
+        if self._has_eof:
+            transport.write_eof()
+        if self._is_lost:
+            transport.abort()
+        elif self._is_closing:
+            transport.close()
+        elif self._then is not None:
+            self._then()
+        del self._guest, self._then
+
+    def stay(self, error: OSError) -> None:
+        """The loop cannot: the client has gone."""
+        self._is_moving = self._is_lost = False
+        self.lose(error)
+
+    # -- asyncio.Transport ----------------------------------------------------------------------------
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._sock if name == "socket" else default
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        assert high is not None, "nobody calls it without"
+        self._high = high
+
+    def get_write_buffer_size(self) -> int:
+        return len(self._out)
+
+    def write(self, data: Any) -> None:
+        if self._is_closing or not data:
+            return
+        if self._out or self._is_moving:
+            self._out += data
+        else:
+            try:
+                sent = self._send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self.lose(error)
+                return
+            if sent == len(data):
+                return
+            self._out += memoryview(data)[sent:]
+            self.look()
+        if len(self._out) > self._high and not self._is_held:
+            self._is_held = True
+            self._guest.pause_writing()
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        if not self._has_eof and not self._is_closing:
+            self._has_eof = True
+            if not self._out and not self._is_moving:
+                self._shut()
+
+    def is_closing(self) -> bool:
+        return self._is_closing
+
+    def close(self) -> None:
+        if self._is_closing:
+            return
+        self._is_closing = True
+        if self._is_moving:
+            return
+        if self._out:
+            self.look()
+        else:
+            self.lose(None)
+
+    def abort(self) -> None:
+        if self._is_moving:
+            self._is_closing = self._is_lost = True
+        else:
+            self.lose(None)
+
+    def pause_reading(self) -> None:
+        self._is_reading = False
+        if not self._is_moving:
+            self.look()
+
+    def resume_reading(self) -> None:
+        self._is_reading = True
+        if not self._is_moving:
+            self.look()
+
+    def _flush(self) -> None:
+        try:
+            sent = self._send(self._out)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.lose(error)
+            return
+        del self._out[:sent]
+        if self._is_held and len(self._out) <= self._high // 4:
+            self._is_held = False
+            self._guest.resume_writing()
+        if self._out or self._is_lost:
+            return
+        if self._is_closing:
+            self.lose(None)
+            return
+        if self._has_eof:
+            self._shut()
+        self.look()
+
+    def _shut(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.lose(error)
+
+
+class Threshold:
+    """One per worker."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
+        self._loop = loop
+        self._context = context
+        self._epoll = select.epoll()
+        self._transports: dict[int, FirstTransport] = {}
+        """Those that are watched."""
+        self._ended: list[tuple[FirstTransport, Exception | None]] = []
+        self._is_at_work = False
+        """It will look at `_ended` before it returns."""
+        self._movers: set[asyncio.Task[None]] = set()
+        self.report = loop.call_exception_handler
+        loop.add_reader(self._epoll.fileno(), self._on_events)
+
+    def admit(self, sock: socket.socket, guest: Guest) -> None:
+        """Serve a connected, non-blocking socket, which becomes ours. What it has sent already is read at once."""
+        transport = FirstTransport(self, sock, guest)
+        self._is_at_work = True
+        try:
+            guest.connection_made(transport)
+            transport.read()
+        except Exception as error:
+            transport.fail(error)
+        self._end_all()
+
+    def close(self) -> None:
+        """The worker ends: all connections have."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+
+    def _on_events(self) -> None:
+        self._is_at_work = True
+        transports = self._transports
+        for fd, events in self._epoll.poll(0, MOST_AT_ONCE):
+            transport = transports.get(fd)
+            if transport is not None:  # else it went with an event before this one
+                try:
+                    transport.on_event(events)
+                except Exception as error:
+                    transport.fail(error)
+        self._end_all()
+
+    # -- for the transports -----------------------------------------------------------------------------
+
+    def watch(self, transport: FirstTransport, fd: int, before: int, wanted: int) -> None:
+        if not wanted:
+            # Also when it is closed next: the kernel would go on reporting it, if a process that the application has
+            # forked, or that was handed the connection, had it open too.
+            self._epoll.unregister(fd)
+            del self._transports[fd]
+        elif before:
+            self._epoll.modify(fd, wanted)
+        else:
+            self._epoll.register(fd, wanted)
+            self._transports[fd] = transport
+
+    def end(self, transport: FirstTransport, error: Exception | None) -> None:
+        """Soon, as the guest may be in the middle of something."""
+        self._ended.append((transport, error))
+        if not self._is_at_work and len(self._ended) == 1:
+            self._loop.call_soon(self._end_all, context=self._context)
+
+    def _end_all(self) -> None:
+        self._is_at_work = False
+        ended = self._ended
+        if ended:
+            self._ended = []
+            for transport, error in ended:
+                try:
+                    transport.end(error)
+                except Exception as raised:
+                    self.report({"message": "exception in a protocol", "exception": raised, "transport": transport})
+
+    def move(self, transport: FirstTransport, sock: socket.socket) -> None:
+        task = self._loop.create_task(self._move(transport, sock), context=self._context)
+        self._movers.add(task)
+        task.add_done_callback(self._movers.discard)
+
+    async def _move(self, transport: FirstTransport, sock: socket.socket) -> None:
+        connecting: Coroutine[Any, Any, Any] = self._loop.connect_accepted_socket(lambda: _Mover(transport), sock)
+        try:
+            await connecting
+        except OSError as error:
+            transport.stay(error)
+
+
+class _Mover(asyncio.Protocol):
+    """Takes the loop's transport for as long as that needs to say that it is there."""
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: FirstTransport) -> None:
+        self._transport = transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport.moved(transport)  # type: ignore[arg-type]  # of a stream socket
