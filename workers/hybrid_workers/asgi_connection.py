@@ -30,10 +30,10 @@ from hybrid.http1.refusal import CONTINUE, refusal
 from hybrid.http1.response import Prefixes, Response
 from hybrid.routing import Choice
 from hybrid.websocket import read_opening
+from hybrid_workers.asgi_first_transport import FirstTransport
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_sendfile import send_file
 from hybrid_workers.asgi_service import Service, frames_of_cycle
-from hybrid_workers.asgi_threshold import FirstTransport
 from hybrid_workers.asgi_turnstile import CROWD
 from hybrid_workers.asgi_websocket import WebSocketSession
 from hybrid_workers.deadline import END_S

@@ -15,15 +15,15 @@ from hybrid_workers.inherited import prepare
 
 Client: TypeAlias = "tuple[str, int] | None"
 Server: TypeAlias = "tuple[str, int | None]"
-Socket = TypeVar("Socket", bound=_socket.socket)
+Socket_co = TypeVar("Socket_co", bound=_socket.socket, covariant=True)
 
 
-class Door(Generic[Socket]):
+class Door(Generic[Socket_co]):
     """Owns nothing: the listener is the arbiter's, a connection its receiver's."""
 
     __slots__ = ("_accept", "_class", "_family", "_is_unix", "_proto", "_server", "_type", "fd", "listener")
 
-    def __init__(self, listener: Listener, connection_class: type[Socket]) -> None:
+    def __init__(self, listener: Listener, connection_class: type[Socket_co]) -> None:
         sock = listener.socket
         self.listener = listener
         self.fd = sock.fileno()
@@ -34,7 +34,7 @@ class Door(Generic[Socket]):
         self._server = _own_address(listener)
         prepare(listener)
 
-    def accept(self) -> tuple[Socket, Client, Server]:
+    def accept(self) -> tuple[Socket_co, Client, Server]:
         """A connection, non-blocking, its client and our end of it. Raises OSError, BlockingIOError among them."""
         fd, address = self._accept()
         sock = self._class(self._family, self._type, self._proto, fd)

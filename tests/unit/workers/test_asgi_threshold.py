@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from hybrid_workers.asgi_threshold import FirstTransport, Threshold
+from hybrid_workers.asgi_first_transport import FirstTransport
+from hybrid_workers.asgi_threshold import Threshold
 
 LIMIT_S = 10.0
 
