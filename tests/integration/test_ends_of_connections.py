@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,38 @@ def test_half_closed_in_a_body_is_no_whole_body(server: Server, size: int) -> No
         client.end()
         assert client.rest().startswith(b"HTTP/1.1 400 ")
     assert server.get().body == b"0"
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [(get("/download/8", version="1.0"), b"\r\n"), (get("/download/8", "Connection: close"), get("/"))],
+    ids=["an empty line after HTTP/1.0", "a request after the last one"],
+)
+def test_answer_comes_whole_though_the_client_has_sent_more(server: Server, first: bytes, more: bytes) -> None:
+    """A close with bytes unread is a reset, which takes away what the client has not read yet."""
+    with server.connected() as sock:
+        client = Client(sock)
+        client.send(first)
+        select.select([sock], [], [])  # more than all buffers hold is on its way, so nothing is closed yet
+        client.send(more)
+        assert len(client.hear().body) == 8 << 20
+        assert client.is_closed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_connection_that_the_server_ends_may_bring_more_without_a_reset(kind: str) -> None:
+    """The client may have sent its next request before it learned that there is none."""
+    server = Server([*KINDS[kind], "--keep-alive", "0"], APPS)
+    try:
+        with server.connected() as sock:
+            client = Client(sock)
+            client.send(get("/"))
+            assert client.hear().headers["connection"] == "close"
+            assert client.is_closed
+            for _ in range(3):
+                client.send(get("/"))
+    finally:
+        server.destroy()
 
 
 @pytest.mark.parametrize(

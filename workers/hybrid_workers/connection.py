@@ -403,6 +403,14 @@ class Connection:
         poll.register(self.fd, events)
         return bool(poll.poll(None if timeout == inf else max(0.0, timeout) * 1000))
 
+    @property
+    def has_unread(self) -> bool:
+        """The client has sent something that nobody has read: a close would be a reset. It is taken, or some of it."""
+        try:
+            return bool(self.recv(1))
+        except OSError:  # there is nothing, or nobody
+            return False
+
     def finish_writing(self) -> None:
         """Tell the client that nothing more will come; it may still send."""
         self._end_hold()

@@ -451,7 +451,7 @@ class Reactor:
             if call.keep_alive:  # which it was told, even if the worker stops now
                 self._await_next(connection, now)
             else:
-                self._finish(connection)
+                self._finish(connection, call.request)
         elif outcome is _PARKED:
             connection.phase = _WRITING
             if call.reader is None:
@@ -551,9 +551,10 @@ class Reactor:
         else:
             self._linger(connection)  # a page is small: it is in the kernel's buffer, or the client is no client
 
-    def _finish(self, connection: Connection) -> None:
-        """Close after a complete answer."""
-        if connection.receiver.body is not None or connection.receiver.buffer:
+    def _finish(self, connection: Connection, request: Request) -> None:
+        """Close after a complete answer. Where it is we who close, the next request may be on its way."""
+        receiver = connection.receiver
+        if request.keep_alive or receiver.body is not None or receiver.buffer or connection.has_unread:
             self._linger(connection)
         else:
             self._drop(connection)
