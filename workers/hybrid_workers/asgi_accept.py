@@ -29,6 +29,7 @@ from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_threshold import IS_POSSIBLE, Threshold
 from hybrid_workers.door import Client, Door, Server
+from hybrid_workers.stream_socket import StreamSocket
 
 BUDGET = 8
 """Connections accepted per listener and turn of the loop: between two turns a sibling gets its chance."""
@@ -82,7 +83,7 @@ class Acceptor:
         self.resume()
 
     def _use(self, listeners: tuple[Listener, ...]) -> None:
-        self._doors = [Door(listener, socket.socket) for listener in listeners]
+        self._doors = [Door(listener, StreamSocket) for listener in listeners]
 
     def stop(self, *, is_last: bool) -> None:
         """Accept no more, for good. `is_last`: no sibling will take what waits in the backlog, so we do."""

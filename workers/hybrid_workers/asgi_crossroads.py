@@ -19,6 +19,7 @@ from hybrid.http.request import Request
 from hybrid.routing import Choice
 from hybrid_workers.arrivals import Arrivals
 from hybrid_workers.junction import Way, unavailable
+from hybrid_workers.stream_socket import StreamSocket
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_accept import Acceptor
@@ -36,6 +37,7 @@ class AsgiCrossroads(Arrivals):
 
     def __init__(self, service: Service, crossing: Crossing, context: WorkerContext) -> None:
         super().__init__(service, context, crossing, budget=BUDGET)
+        self._socket_class = StreamSocket
         self._service = service
         self._acceptor: Acceptor | None = None
 
