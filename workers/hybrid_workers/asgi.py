@@ -27,6 +27,7 @@ from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_sweeper import Sweeper
 from hybrid_workers.bridge import Bridge
 from hybrid_workers.drain import drain_delay, is_last
+from hybrid_workers.inherited import prepare
 from hybrid_workers.shedding import Shedder
 from hybrid_workers.spool import Spooling
 from hybrid_workers.wsgi_service import raw_sink
@@ -61,6 +62,8 @@ class AsgiWorker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake: asyncio.Event | None = None
         self._pool = ThreadPoolExecutor(self._settings.sync_threads, thread_name_prefix="hybrid-sync")
+        for listener in context.listeners:
+            prepare(listener)  # not when accepting begins: who connects from now on waits in the backlog until then
 
     # -- boot -------------------------------------------------------------------------------------
 
