@@ -5,7 +5,7 @@ python -m tests.fuzz.live_differential [--cases 2000] [--seed 1] [--tls] [--only
 Cases are those of tests/conformance, changed, joined and split; the client half-closes, or waits for the deadlines,
 or asks for an end. Compared are the answers, what the application says that it saw, and how the connection ends. What
 differs is asked again, since a deadline on a busy machine is no difference, and then printed; any is a defect, for then
-the class changes what a client gets.
+the class changes what a client gets. Nor may a worker keep descriptors, or log a failure.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import re
 import socket
 import ssl
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -268,6 +270,23 @@ async def run(servers: dict[str, Server], seed: int, number: int, tls: ssl.SSLCo
     return len(differing)
 
 
+def descriptors(server: Server) -> int:
+    """How many the first worker has open."""
+    return len(os.listdir(f"/proc/{server.wait_ready()[0]}/fd"))
+
+
+def leaks(servers: dict[str, Server], before: dict[str, int]) -> list[str]:
+    """Who keeps descriptors of connections that are all gone."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and any(descriptors(servers[way]) > before[way] + 2 for way in servers):
+        time.sleep(0.1)
+    return [
+        f"{way}: {descriptors(server) - before[way]} descriptors more than before"
+        for way, server in servers.items()
+        if descriptors(server) > before[way] + 2
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=2000)
@@ -292,8 +311,10 @@ def main() -> int:
             servers[way] = Server(command, ROOT)
             stack.callback(servers[way].destroy)
             servers[way].wait_ready()
+        before = {way: descriptors(server) for way, server in servers.items()}
         differing = asyncio.run(run(servers, given.seed, given.cases, tls))
-        noise = [f"{way}: {line}" for way in servers for line in re.findall(_alarming, servers[way].log.text)]
+        noise = leaks(servers, before)
+        noise += [f"{way}: {line}" for way in servers for line in re.findall(_alarming, servers[way].log.text)]
         print("\n".join(noise[:40]))
         return min(1, differing + len(noise))
 

@@ -68,15 +68,17 @@ def test_answer_comes_whole_though_the_client_has_sent_more(server: Server, firs
         assert client.is_closed
 
 
+@pytest.mark.parametrize(("option", "ahead"), [("--keep-alive=0", 1), ("--limit-pipelined=1", 4)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_connection_that_the_server_ends_may_bring_more_without_a_reset(kind: str) -> None:
+def test_connection_that_the_server_ends_may_bring_more_without_a_reset(kind: str, option: str, ahead: int) -> None:
     """The client may have sent its next request before it learned that there is none."""
-    server = Server([*KINDS[kind], "--keep-alive", "0"], APPS)
+    server = Server([*KINDS[kind], option], APPS)
     try:
         with server.connected() as sock:
             client = Client(sock)
-            client.send(get("/"))
-            assert client.hear().headers["connection"] == "close"
+            client.send(get("/") * ahead)
+            while "connection" not in client.hear().headers:
+                pass
             assert client.is_closed
             for _ in range(3):
                 client.send(get("/"))
