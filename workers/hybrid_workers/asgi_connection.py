@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import select
-import socket
-import struct
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from hybrid.asgi import TAIL, RequestCycle, Waiters, wait_among, wake
+from hybrid.asgi import TAIL, RequestCycle
 from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
@@ -36,8 +34,8 @@ from hybrid_workers.asgi_sendfile import send_file
 from hybrid_workers.asgi_service import Service, frames_of_cycle
 from hybrid_workers.asgi_turnstile import CROWD
 from hybrid_workers.asgi_websocket import WebSocketSession
+from hybrid_workers.asgi_wire import HIGH_WATER, Wire
 from hybrid_workers.deadline import END_S
-from hybrid_workers.reader import Reader
 from hybrid_workers.shedding import render
 
 if TYPE_CHECKING:
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     from hybrid.asgi import Connection
     from hybrid_workers.asgi_ledger import Recorder
 
-HIGH_WATER = 64 * 1024
-"""Bytes that may wait in either direction before the other side is made to wait."""
 DRAIN_BYTES = 256 * 1024
 """How much of an unwanted body is read away to keep a connection."""
 EOF_GRACE_S = 1.0
@@ -57,24 +53,18 @@ A FIN may be the end of a request (`nc -N`, some proxies and health checks) or o
 tell which until we write. So the answer is sent either way, and who only listens for a disconnect hears of it
 after this time.
 """
-_RESET = struct.pack("ii", 1, 0)
-
 _IDLE, _SERVING = Phase.IDLE, Phase.SERVING
 
 
-class HttpConnection(asyncio.Protocol):
+class HttpConnection(Wire):
     """See the module. Created by the acceptor, registered with the service while its transport is open."""
 
     __slots__ = (
         "_drained",
-        "_drainers",
         "_has_next",
-        "_is_reading",
         "_label",
         "_leaving",
-        "_reader",
         "_refused",
-        "_response",
         "_template",
         "body_last",
         "body_pace",
@@ -82,40 +72,26 @@ class HttpConnection(asyncio.Protocol):
         "body_waited",
         "cycle",
         "eof_at",
-        "file_left",
         "handed",
-        "is_writable",
         "label",
-        "loop",
         "peer",
-        "phase",
         "prefixes",
         "receiver",
         "recorder",
         "route",
-        "service",
-        "since",
-        "transport",
-        "unsent",
         "wants_continue",
     )
-
-    transport: asyncio.Transport
 
     def __init__(
         self, service: Service, peer: Peer, refused: ProtocolError | None = None, handed: Handed | None = None
     ) -> None:
         """`refused`: it was not admitted, to be told so. `handed`: it was another worker's: `go_on()` with it."""
-        self.service = service
-        self.loop = service.loop
+        super().__init__(service)
         self.peer = peer
         self.label = peer.label
         self._label = self.label.encode("latin-1", "replace")
         self.receiver = Receiver(service.parser, service.limits)
         self.cycle: RequestCycle | None = None
-        self.phase = Phase.FIRST_BYTE
-        self.since = monotonic()
-        self.is_writable = True
         self.wants_continue = False
         self.eof_at = 0.0
         """When the client's FIN came while a response was under way; 0 if it has not."""
@@ -123,10 +99,6 @@ class HttpConnection(asyncio.Protocol):
         self.body_received = 0
         self.body_waited = 0.0
         """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
-        self.unsent = b""
-        """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
-        self.file_left = 0
-        """Bytes of a file that are to be sent past the transport: see asgi_sendfile."""
         self.handed = handed
         """How it came here from another worker, for this request; set until that is read."""
         self.recorder: Recorder | None = None
@@ -139,17 +111,11 @@ class HttpConnection(asyncio.Protocol):
         """For another pool, as soon as what was written is with the kernel."""
         self._template = service.scopes.template(peer, service.rules.root_path)
         self._refused = refused
-        self._is_reading = True
         self._has_next = False
         """A request that came while the last one was under way is about to begin."""
         if handed is not None and refused is None:
             self._take_over(handed)
-        self._drainers: Waiters | None = None
         self._drained = 0
-        self._reader: Reader | None = None
-        """How fast the client takes what is written, while it does not take all at once."""
-        self._response: Response | None = None
-        """That which it is taking."""
 
     # -- the transport calls ----------------------------------------------------------------------
 
@@ -217,12 +183,8 @@ class HttpConnection(asyncio.Protocol):
                 self._log(cycle, cycle.response.status if cycle.response.head_sent else 499)
         service.on_connection_closed()
 
-    def pause_writing(self) -> None:
-        self.is_writable = False
-
     def resume_writing(self) -> None:
-        self.is_writable = True
-        self._wake_drainers()
+        super().resume_writing()
         if self._has_next:
             self.loop.call_soon(self._next, context=self.service.context)
         if self._leaving is not None:
@@ -253,11 +215,6 @@ class HttpConnection(asyncio.Protocol):
         self._has_next = bool(handed.data)
         if handed.kind is Kind.RELIEF:
             self.handed = None
-
-    def _pause_again(self) -> None:
-        """uvloop begins to read after connection_made(), whatever was said in it."""
-        if not self._is_reading and not self.transport.is_closing():
-            self.transport.pause_reading()
 
     def go_on(self) -> None:
         """Begin with what was read elsewhere, unless that is done: the transport reads from now on."""
@@ -420,39 +377,13 @@ class HttpConnection(asyncio.Protocol):
         cycle.disconnect()
         if cycle.response.head_sent:
             self.service.log.debug("%s from %s, response under way", error, self.label)
-            self._break(cycle)
+            self._break(cycle.response)
         else:
             self._refuse(error)
         if self.service.access is not None:
             self._log(cycle, error.status)
 
     # -- the cycle calls --------------------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        if self.unsent:
-            self.flush()
-        self.transport.write(data)
-
-    def writelines(self, buffers: tuple[bytes, bytes, bytes]) -> None:
-        if self.unsent:
-            self.flush()
-        if self.service.joins_buffers:
-            self.transport.write(b"".join(buffers))
-        else:
-            self.transport.writelines(buffers)
-
-    def flush(self) -> None:
-        """Hand what is held back to the transport."""
-        data = self.unsent
-        if data:
-            self.unsent = b""
-            self.transport.write(data)
-
-    async def drain(self) -> None:
-        while not self.is_writable:
-            if self._drainers is None:
-                self._drainers = []
-            await wait_among(self._drainers, self.loop)
 
     async def send_file(self, head: bytes, fd: int, offset: int, count: int, /) -> bool:
         return await send_file(self, head, fd, offset, count)
@@ -515,7 +446,7 @@ class HttpConnection(asyncio.Protocol):
             self.cycle = None
             if self.service.access is not None:
                 self._log(cycle, cycle.response.status if cycle.response.head_sent else 499)
-            self._break(cycle)
+            self._break(cycle.response)
 
     def was_answered(self, cycle: RequestCycle) -> None:
         """Another thread has sent the response, while the application held the loop: see standstill."""
@@ -583,61 +514,12 @@ class HttpConnection(asyncio.Protocol):
         elif self._drained > DRAIN_BYTES:
             self._linger()
 
-    def _linger(self) -> None:
-        """Send our FIN, and read on until the client's or until the sweeper has had enough."""
-        if self.phase >= Phase.LINGERING:
-            return
-        self.flush()
-        self.phase = Phase.LINGERING
-        self.since = monotonic()
-        if self.transport.can_write_eof() and not self.transport.is_closing():
-            self.transport.write_eof()
-            self._resume_reading()
-        else:
-            self.transport.close()
-
-    def _close(self) -> None:
-        self.flush()
-        self.phase = Phase.LINGERING
-        self.since = monotonic()
-        self.transport.close()
-
-    def _break(self, cycle: RequestCycle) -> None:
-        """End an incomplete response so that it cannot be taken for a complete one.
-
-        Missing chunks or octets are seen by the client; where only the end of the connection ends the content,
-        it must be a reset.
-        """
-        response = cycle.response
-        if response.head_sent and not response.is_self_delimiting:
-            sock = self.transport.get_extra_info("socket")
-            if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.transport.abort()
-            return
-        self._close()
-
     def stop(self) -> None:
         """The worker stops: close after the response. Between requests it is for the sweeper, after a last chance."""
         if self.cycle is not None:
             self.cycle.response.keep_alive = False
 
-    def abort(self) -> None:
-        """Drop the connection with all that waits to be sent."""
-        self.transport.abort()
-
     # -- flow control -----------------------------------------------------------------------------
-
-    def _pause_reading(self) -> None:
-        if self._is_reading:
-            self._is_reading = False
-            self.transport.pause_reading()
-
-    def _resume_reading(self) -> None:
-        if not self._is_reading and not self.transport.is_closing():
-            self._is_reading = True
-            self.body_last = monotonic()
-            self.transport.resume_reading()
 
     def _read_more(self) -> None:
         """The application wants more of a body; where very many do, when its turn has come."""
@@ -650,18 +532,17 @@ class HttpConnection(asyncio.Protocol):
         if self.phase is _SERVING:
             self._resume_reading()
 
-    def _wake_drainers(self) -> None:
-        if self._drainers:
-            wake(self._drainers)
+    def _resume_reading(self) -> None:
+        if not self._is_reading:
+            self.body_last = monotonic()
+            super()._resume_reading()
 
     # -- the sweeper calls ------------------------------------------------------------------------
 
     def sweep(self, now: float) -> None:
         """Look whether the client has taken too long, and do what is due without any event."""
         waiting = self.transport.get_write_buffer_size() + self.file_left
-        if not waiting:
-            self._reader = None
-        elif self._is_read_slowly(now, waiting):
+        if self._is_read_slowly(now, waiting, self.cycle):
             self.service.log.debug("write stalled: %s", self.label)
             self.abort()
             return
@@ -679,20 +560,6 @@ class HttpConnection(asyncio.Protocol):
                 self.abort()
             else:
                 self._close()
-
-    def _is_read_slowly(self, now: float, waiting: int) -> bool:
-        """What is written to the transport waits there, so the client must not be slow."""
-        cycle = self.cycle
-        if cycle is not None and cycle.response is not self._response:
-            self._response = cycle.response
-            self._reader = None
-        written = self._response.bytes_sent if self._response is not None else 0
-        reader = self._reader
-        if reader is None:
-            sock = self.transport.get_extra_info("socket")
-            reader = self._reader = Reader(self.service.deadlines, sock.fileno())
-            reader.wait(now, written - waiting)
-        return now >= reader.deadline and reader.is_slow(now, written - waiting)
 
     def _sweep_request(self, now: float) -> None:
         cycle = self.cycle
