@@ -104,13 +104,8 @@ def plan(settings: Settings) -> Plan:
 
 def is_preloaded(settings: Settings) -> bool:
     """Are workers made from a template? Not with a socket per worker (--reuse-port), which a fork cannot make new,
-    nor after gevent has patched the interpreter, nor where the system lets nobody adopt a grandchild."""
-    return (
-        settings.preload_app
-        and not settings.reuse_port
-        and settings.worker_class != "gevent"
-        and sys.platform == "linux"
-    )
+    nor where the system lets nobody adopt a grandchild."""
+    return settings.preload_app and not settings.reuse_port and sys.platform == "linux"
 
 
 def enter(start_dir: str, settings: Settings) -> None:

@@ -28,10 +28,6 @@ def validate(settings: Settings, origins: Mapping[str, Origin]) -> tuple[str, ..
     warnings = []
     if settings.max_requests_jitter and not settings.max_requests:
         warnings.append("max_requests_jitter has no effect without max_requests")
-    if settings.preload_app and settings.worker_class == "gevent":
-        warnings.append(
-            "preload_app has no effect with -k gevent: every worker imports the application, after gevent has patched"
-        )
     if settings.preload_app and settings.reuse_port:
         warnings.append("preload_app has no effect with reuse_port: every worker imports the application")
     if settings.preload_request and not settings.preload_app:

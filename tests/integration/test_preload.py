@@ -48,7 +48,7 @@ def command(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(full, capture_output=True, text=True, timeout=WAIT_S, check=False, env=clean_environ())
 
 
-@pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent", "asgi"])
 def test_replacement_is_ready_at_once_with_the_code_of_its_generation(tmp_path: Path, serve: Serve, kind: str) -> None:
     write(tmp_path, "v1")
     server = serve(f"shop:{'asgi' if kind == 'asgi' else 'wsgi'}", "-k", kind, "-w", "2", "--preload")
@@ -68,7 +68,7 @@ def test_replacement_is_ready_at_once_with_the_code_of_its_generation(tmp_path: 
     assert server.stop() == 0
 
 
-@pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent", "asgi"])
 def test_replacement_imports_nothing(tmp_path: Path, serve: Serve, kind: str) -> None:
     """What takes time after the fork is paid again and again: a worker that is made of a template has it all."""
     (tmp_path / "shop.py").write_text(
@@ -91,6 +91,40 @@ def test_replacement_imports_nothing(tmp_path: Path, serve: Serve, kind: str) ->
     os.kill(first, signal.SIGKILL)
     server.wait_ready(2)
     assert server.get("/").body.split() == []
+    assert server.stop() == 0
+
+
+def test_greenlets_and_a_hub_of_the_import_live_on_in_each_worker(tmp_path: Path, serve: Serve) -> None:
+    """gevent: the import has waited and resolved a name, and left a greenlet that waits. A thread would be lost."""
+    (tmp_path / "shop.py").write_text(
+        "import os, socket, time, gevent, gevent.event, gevent.threadpool\n"
+        "socket.getaddrinfo('localhost', 80)\n"
+        "time.sleep(0.01)\n"
+        "beats = []\n"
+        "beaten = gevent.event.Event()\n"
+        "def beat():\n"
+        "    while True:\n"
+        "        time.sleep(0.05)\n"
+        "        beats.append(os.getpid())\n"
+        "        beaten.set()\n"
+        "gevent.spawn(beat)\n"
+        "def wsgi(environ, start_response):\n"
+        "    beats.clear()\n"
+        "    beaten.clear()\n"
+        "    beaten.wait()\n"
+        "    socket.getaddrinfo('localhost', 80)\n"
+        "    gevent.get_hub().threadpool.apply(len, ('',))\n"
+        "    done = os.popen('echo done').read()\n"
+        "    start_response('200 OK', [])\n"
+        "    return [f'{os.getpid()} {set(beats)} {done}'.encode()]\n"
+    )
+    server = serve("shop:wsgi", "-k", "gevent", "--preload")
+    (first,) = server.wait_ready()
+    assert server.get("/").body.decode() == f"{first} {{{first}}} done\n"
+    os.kill(first, signal.SIGKILL)
+    second = server.wait_ready(2)[1]
+    assert server.get("/").body.decode() == f"{second} {{{second}}} done\n"
+    assert "[ERROR] Exception" not in server.log.text
     assert server.stop() == 0
 
 
@@ -165,7 +199,7 @@ async def asgi(scope, receive, send):
 """
 
 
-@pytest.mark.parametrize("kind", ["sync", "gthread", "asgi"])
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent", "asgi"])
 def test_preload_request_is_made_in_the_template_only_and_all_workers_have_what_came_of_it(
     tmp_path: Path, serve: Serve, kind: str
 ) -> None:

@@ -18,11 +18,12 @@ from time import monotonic
 from types import FrameType
 from typing import Final
 
-from gevent import monkey, sleep, spawn
+from gevent import monkey, reinit, sleep, spawn
 
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
+from hybrid.settings import Settings
 from hybrid_workers.call import Call, begin
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.deadline import BEAT_AHEAD_S
@@ -58,6 +59,16 @@ class GeventWorker:
     def prepare(cls) -> None:
         """Monkey-patch; before hooks, TLS and the application import what is to be patched."""
         monkey.patch_all()
+
+    @staticmethod
+    def before_fork(settings: Settings) -> None:
+        """Import what a hub does when it is made: in a template, once for all that are made of it."""
+        import pprint  # noqa: F401
+
+    @staticmethod
+    def after_fork() -> None:
+        """In a worker that is made of a template: the import may have made a hub already, which the fork has copied."""
+        reinit()
 
     def __init__(self, context: WorkerContext) -> None:
         self._service = WsgiService(context, is_multithread=True, has_few_threads=False)

@@ -16,6 +16,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from posix import fork, waitpid  # not those of os, which gevent has replaced: they would wait in an event loop
 
 from hybrid.contract import Channel, WorkerContext
 from hybrid.contract.messages import Started
@@ -26,10 +27,11 @@ _POLL_S = 0.0005
 _IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 
 
-def leave_template(context: WorkerContext, again: Callable[[], None]) -> None:
+def leave_template(context: WorkerContext, again: Callable[[], None], forked: Callable[[], None]) -> None:
     """Returns in the worker that called it and then, any number of times, in each worker that is made of its template.
 
-    In those the context is theirs: slot, channel, row. `again` does once more what a process must do for itself.
+    In those the context is theirs: slot, channel, row. `again` does once more what a process must do for itself;
+    `forked`, before all else, what the worker class must.
     """
     seat = context.template
     if seat is None:
@@ -49,6 +51,7 @@ def leave_template(context: WorkerContext, again: Callable[[], None]) -> None:
     except BaseException:  # whatever it is: the template must never go on as the worker that it is a copy of
         context.log.exception("The template of generation %d ended", context.generation)
         os._exit(1)
+    forked()
     _await_adoption(context)
     context.channel.send(Started(os.getpid()))
     again()
@@ -56,11 +59,11 @@ def leave_template(context: WorkerContext, again: Callable[[], None]) -> None:
 
 def _fork_away(context: WorkerContext) -> bool:
     """Make a process that is the arbiter's child. True in the caller, False in the new one."""
-    between = os.fork()
+    between = fork()
     if between:
-        os.waitpid(between, 0)
+        waitpid(between, 0)
         return True
-    if os.fork():
+    if fork():
         os._exit(0)
     return False
 
