@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
@@ -49,6 +50,10 @@ QUICK_S = 1.0
 """What a quick stop leaves to the application for its clean-up."""
 
 
+_USUAL = (700, 10, 10)
+"""When the garbage collector of Python 3.11 and 3.12 looks, unless somebody has said something else."""
+
+
 class AsgiWorker:
     """See hybrid.contract.worker.Worker."""
 
@@ -81,6 +86,7 @@ class AsgiWorker:
         loop.set_default_executor(self._pool)
         try:
             loop.run_until_complete(self.boot_in_loop())
+            collect_less()
         except BaseException:
             self._close_loop(loop)
             raise
@@ -308,6 +314,16 @@ def new_loop(wanted: str) -> asyncio.AbstractEventLoop:
         else:
             return cast("asyncio.AbstractEventLoop", uvloop.new_event_loop())
     return asyncio.new_event_loop()
+
+
+def collect_less() -> None:
+    """Have the garbage collector look after 2,000 new objects, as Python 3.13 does by itself, instead of 700.
+
+    Hundreds of requests that wait are thousands of objects, none of them garbage, and each look goes through them: with
+    512 that wait 10 ms, 4 % of what such a request executes. What an application has chosen for itself stays.
+    """
+    if gc.get_threshold() == _USUAL:
+        gc.set_threshold(2000, *_USUAL[1:])
 
 
 async def _no_lifespan(scope: Scope, receive: Receive, send: Send) -> None:
