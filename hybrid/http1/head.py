@@ -38,9 +38,7 @@ _MOST_LINES = 256
 _LONGEST_LINE = 100
 
 _WHITE = b" \t"
-_TAB = 9
-_trim = re.compile(rb"(?<=[^\r\n \t])[ \t]+(?=\r\n)").sub
-"""Takes off white space that ends a field line, but does not make an empty line of one that has nothing else."""
+_SPACE = 32
 _PERSISTENT = frozenset({b"keep-alive", b"Keep-Alive"})
 
 TLS_ON_PLAIN: Final = "TLS sent to a plain HTTP port"
@@ -57,8 +55,8 @@ class FieldParser(Protocol):
     def begin(self, builder: HeadParser) -> Lines:
         """What takes heads one after the other and calls `builder.on_header(name, value)` for each line, in order.
 
-        No white space ends a value of what it is given, and none may be left in front of one. After an exception, or
-        a head that announces a body or the end of the connection, it must not be used again.
+        White space behind values may be left on, in front of them not. After an exception, or a head that announces
+        a body or the end of the connection, it must not be used again.
         """
 
     def judge(self, error: Exception) -> None:
@@ -149,12 +147,9 @@ class HeadParser:
             request.headers = headers
             self._append = headers.append
             self._host = _NO_HOST
-            lines = _NO_LINE + head[eol:]
-            if head.find(b" \r") > 0 or _TAB in head:
-                lines = _trim(b"", lines)
             try:
                 # Fills headers, and through on_header() everything that a field may mean.
-                (self._feed or self._begin())(lines)
+                (self._feed or self._begin())(_NO_LINE + head[eol:])
             except Exception as error:
                 self._feed = None
                 self._fields.judge(error)
@@ -193,6 +188,8 @@ class HeadParser:
             lower, meaning = KNOWN[name]
         except KeyError:
             lower, meaning = learn(name)
+        if value and value[-1] <= _SPACE:  # white space: nothing else up to there is let through
+            value = value.strip(_WHITE)
         if meaning:
             if meaning == 1:  # Field.HOST
                 if self._host is not None:

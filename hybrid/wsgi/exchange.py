@@ -18,7 +18,7 @@ from hybrid.errors import DeadlineExceeded
 from hybrid.http.request import Request
 from hybrid.http1.apology import FAILED, LATE, apology
 from hybrid.http1.interim import early_hints
-from hybrid.http1.response import LARGE, Prefixes, Response, ResponseError
+from hybrid.http1.response import CODES, LARGE, Prefixes, Response, ResponseError, status_code
 from hybrid.wsgi.environ import Environ
 from hybrid.wsgi.file_wrapper import FilePart, FileWrapper, blocks, file_part
 from hybrid.wsgi.input import BrokenBody
@@ -76,9 +76,8 @@ class Exchange(Response):
         """Call the application; what to write first. Runs its code until there is something."""
         result = app(environ, self.start_response)
         kind = type(result)
-        if kind is list and len(result) == 1 and type(result[0]) is bytes:  # type: ignore[arg-type, index]
+        if kind is list and len(result) == 1 and type(data := result[0]) is bytes:  # type: ignore[arg-type, index]
             # What most frameworks return for most requests, so it is spared what follows.
-            data = result[0]  # type: ignore[index]  # it is a list: just tested
             if self.status and not self.head_sent and self.source is None and len(data) < LARGE:
                 self.is_plain = True
                 return self.whole(data)
@@ -156,7 +155,10 @@ class Exchange(Response):
         for name, value in headers:
             if not isinstance(name, str) or not isinstance(value, str):
                 raise ResponseError(f"start_response(): header {name!r}: {value!r}; expected two str")
-        self.start(status, headers)
+        # As start() does, which this would call for each request. The head is not out: see above.
+        self.status = CODES.get(status) or status_code(status)
+        self._status = status
+        self.headers = headers
         return self.write
 
     def write(self, data: bytes) -> None:

@@ -133,19 +133,19 @@ class Call(Exchange):
 
     def run(self) -> Outcome:
         """Go on. Never raises: what the application raises is logged, and answered where it still can be."""
+        connection = self.connection
+        service = self._service
         try:
             if self.outcome is not _WAITING:
-                self.connection.flush()
+                connection.flush()
                 outcome = self._advance()
             else:
-                service = self._service
                 if service.is_asked_before:
                     if service.shedder is not None and (verdict := service.shedder.is_late(self.request)) is not None:
                         self.outcome = self._shed(verdict)
                         return self.outcome
                     if service.request_hooks is not None:
                         service.request_hooks.before(self.request)
-                connection = self.connection
                 environ = self.environ
                 if not service.keeps_environ:
                     self.environ = GONE
@@ -168,8 +168,8 @@ class Call(Exchange):
             outcome = self._fail(error)
         self.outcome = outcome
         if outcome is not _PARKED:
-            self.connection.call = None
-            self._service.row.end(self._cell)
+            connection.call = None
+            service.row.end(self._cell)
         return outcome
 
     def _shed(self, verdict: Verdict) -> Outcome:
@@ -290,7 +290,7 @@ def begin(
     call._chunked = call.head_sent = call.is_complete = False
     call.has_body = True
     call._remaining = -1
-    call.keep_alive = request.keep_alive
+    call.keep_alive = request.keep_alive and service.keeps_alive
     call.source = call.closer = call.keeper = None
     call.connection = connection
     call.started = now
@@ -309,8 +309,6 @@ def begin(
         service.ledger.begin(call)
     if request.content_length:
         call._attach_body(environ)
-    if not service.keeps_alive:
-        call.keep_alive = False
     call._cell = service.row.begin(now, request.method, request.target, connection.host, request.request_id)
     connection.call = call
     return call
