@@ -128,6 +128,22 @@ def test_greenlets_and_a_hub_of_the_import_live_on_in_each_worker(tmp_path: Path
     assert server.stop() == 0
 
 
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent"])
+def test_settings_file_that_patches_with_gevent_does_not_stand_in_the_way(
+    tmp_path: Path, serve: Serve, kind: str
+) -> None:
+    (tmp_path / "gunicorn.conf.py").write_text("from gevent import monkey\nmonkey.patch_all()\npreload_app = True\n")
+    write(tmp_path, "v1")
+    server = serve("shop:wsgi", "-k", kind, "-w", "2", "-c", "gunicorn.conf.py")
+    first, second = server.wait_ready(2)
+    for count, victim in enumerate((first, second), 3):
+        os.kill(victim, signal.SIGKILL)
+        server.wait_ready(count)
+        assert server.get("/").body.startswith(b"v1 ")
+    assert server.log.text.count("imported v1") == 1
+    assert server.stop() == 0
+
+
 def test_template_that_dies_is_said_and_made_anew(tmp_path: Path, serve: Serve) -> None:
     write(tmp_path, "v1")
     server = serve("shop:wsgi", "-k", "sync", "--preload")

@@ -71,7 +71,7 @@ def run_worker(context: WorkerContext) -> int:
             before_fork: Callable[[Settings], None] | None = getattr(chosen, "before_fork", None)
             if before_fork is not None:
                 before_fork(context.settings)
-            _leave_template(context, commands, hooks, getattr(chosen, "after_fork", _do_nothing))
+            _leave_template(context, commands, hooks)
         probe = _probe(context)
         worker = _boot(context, hooks, chosen, commands)
         description = f"worker={context.worker_class}{why}"
@@ -133,9 +133,7 @@ def _probe(context: WorkerContext) -> Probe | None:
     return Probe(context)
 
 
-def _leave_template(
-    context: WorkerContext, commands: _Commands, hooks: WorkerHooks, after_fork: Callable[[], None]
-) -> None:
+def _leave_template(context: WorkerContext, commands: _Commands, hooks: WorkerHooks) -> None:
     from hybrid_workers.template import leave_template
 
     def again() -> None:
@@ -146,7 +144,7 @@ def _leave_template(
         set_title("worker", context.settings, f"{context.pool}/{context.slot}")
         signal_when_parent_dies(signal.SIGTERM, context.arbiter_pid)
 
-    leave_template(context, again, after_fork)
+    leave_template(context, again)
 
 
 def _choose_audited(context: WorkerContext, ours: type[Worker] | None) -> tuple[type[Worker], str]:
@@ -371,5 +369,5 @@ class _Commands:
             pass
 
 
-def _do_nothing(*ignored: object) -> None:
-    """For signals that mean something to the arbiter only, and worker classes to which a fork means nothing."""
+def _do_nothing(number: int, frame: object) -> None:
+    """For signals that mean something to the arbiter only."""

@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 from typing import Final
 
-from gevent import monkey, reinit, sleep, spawn
+from gevent import monkey, sleep, spawn
 
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
@@ -64,11 +64,6 @@ class GeventWorker:
     def before_fork(settings: Settings) -> None:
         """Import what a hub does when it is made: in a template, once for all that are made of it."""
         import pprint  # noqa: F401
-
-    @staticmethod
-    def after_fork() -> None:
-        """In a worker that is made of a template: the import may have made a hub already, which the fork has copied."""
-        reinit()
 
     def __init__(self, context: WorkerContext) -> None:
         self._service = WsgiService(context, is_multithread=True, has_few_threads=False)

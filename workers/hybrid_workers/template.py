@@ -14,6 +14,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from posix import fork, waitpid  # not those of os, which gevent has replaced: they would wait in an event loop
@@ -27,11 +28,10 @@ _POLL_S = 0.0005
 _IGNORED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH)
 
 
-def leave_template(context: WorkerContext, again: Callable[[], None], forked: Callable[[], None]) -> None:
+def leave_template(context: WorkerContext, again: Callable[[], None]) -> None:
     """Returns in the worker that called it and then, any number of times, in each worker that is made of its template.
 
-    In those the context is theirs: slot, channel, row. `again` does once more what a process must do for itself;
-    `forked`, before all else, what the worker class must.
+    In those the context is theirs: slot, channel, row. `again` does once more what a process must do for itself.
     """
     seat = context.template
     if seat is None:
@@ -51,7 +51,7 @@ def leave_template(context: WorkerContext, again: Callable[[], None], forked: Ca
     except BaseException:  # whatever it is: the template must never go on as the worker that it is a copy of
         context.log.exception("The template of generation %d ended", context.generation)
         os._exit(1)
-    forked()
+    _renew_hub()
     _await_adoption(context)
     context.channel.send(Started(os.getpid()))
     again()
@@ -94,6 +94,13 @@ def _make_workers(context: WorkerContext, seat: Seat) -> None:
         if context.crossing is not None:
             context.crossing.traffic = seat.traffic(order.slot)
         return
+
+
+def _renew_hub() -> None:
+    """Where a settings file, the worker class or the import has made a hub of gevent's, the fork has copied it."""
+    gevent = sys.modules.get("gevent")
+    if gevent is not None:
+        gevent.reinit()
 
 
 def _await_adoption(context: WorkerContext) -> None:
