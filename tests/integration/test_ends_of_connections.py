@@ -52,6 +52,16 @@ def test_half_closed_in_a_body_is_no_whole_body(server: Server, size: int) -> No
     assert server.get().body == b"0"
 
 
+def test_half_closed_in_the_body_of_a_request_sent_ahead_is_no_whole_body_either(server: Server) -> None:
+    """The end comes while the answer before is under way, and nothing comes after it."""
+    with server.connected() as sock:
+        client = Client(sock)
+        client.send(get("/download/8") + b"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel")
+        client.end()
+        assert len(client.hear().body) == 8 << 20
+        assert client.rest().startswith(b"HTTP/1.1 400 ")
+
+
 @pytest.mark.parametrize(
     ("first", "more"),
     [(get("/download/8", version="1.0"), b"\r\n"), (get("/download/8", "Connection: close"), get("/"))],

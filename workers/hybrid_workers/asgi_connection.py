@@ -53,6 +53,7 @@ A FIN may be the end of a request (`nc -N`, some proxies and health checks) or o
 tell which until we write. So the answer is sent either way, and who only listens for a disconnect hears of it
 after this time.
 """
+_CUT = ProtocolError(400, "the body ended early", "RFC 9112 section 8")
 _IDLE, _SERVING = Phase.IDLE, Phase.SERVING
 
 
@@ -160,8 +161,7 @@ class HttpConnection(Wire):
         cycle = self.cycle
         if cycle is not None and self.receiver.body is not None and not cycle.response.head_sent:
             cycle.disconnect()
-            error = ProtocolError(400, "the body ended early", "RFC 9112 section 8")
-            self.write(refusal(error, self.service.prefixes))
+            self.write(refusal(_CUT, self.service.prefixes))
         is_owed = self.receiver.body is None if cycle is not None else self._has_next
         if not is_owed or not self.transport.can_write_eof():
             return False
@@ -322,6 +322,8 @@ class HttpConnection(Wire):
         self.wants_continue = cycle.request.expects_continue
         if receiver.buffer:
             self._read_on(b"")
+        if self.eof_at and receiver.body is not None and self.cycle is cycle:
+            self._spoil(_CUT)  # its end came while the request before was under way
 
     def _read_on(self, data: bytes) -> None:
         """Bytes while a request is under way: of its body, or of the next request."""
