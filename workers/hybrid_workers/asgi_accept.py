@@ -150,6 +150,12 @@ class Acceptor:
 
     def _accept(self, door: Door[socket.socket]) -> bool:
         """True if there may be more at once."""
+        may_be_more = self._accept_some(door)
+        if self._threshold is not None:
+            self._threshold.greet()
+        return may_be_more
+
+    def _accept_some(self, door: Door[socket.socket]) -> bool:
         for _ in range(BUDGET):
             if self.is_full:
                 self._pause()

@@ -34,6 +34,8 @@ class Threshold:
         self._transports: dict[int, FirstTransport] = {}
         """Those that are watched."""
         self._ended: list[tuple[FirstTransport, Exception | None]] = []
+        self._arrived: list[FirstTransport] = []
+        """Those admitted that were not read from."""
         self._is_at_work = False
         """It will look at `_ended` before it returns."""
         self._movers: set[asyncio.Task[None]] = set()
@@ -41,15 +43,26 @@ class Threshold:
         loop.add_reader(self._epoll.fileno(), self._on_events)
 
     def admit(self, sock: socket.socket, guest: Guest) -> None:
-        """Serve a connected, non-blocking socket, which becomes ours. What it has sent already is read at once."""
+        """Serve a connected, non-blocking socket, which becomes ours, from `greet()` on."""
         transport = FirstTransport(self, sock, guest)
-        self._is_at_work = True
-        try:
-            guest.connection_made(transport)
-            transport.read()
-        except Exception as error:
-            transport.fail(error)
-        self._end_all()
+        guest.connection_made(transport)
+        self._arrived.append(transport)
+
+    def greet(self) -> None:
+        """Read what those that were admitted have sent already, and await more.
+
+        All at once: an answer wakes its client, and one that is awake already costs less to answer.
+        """
+        arrived = self._arrived
+        if arrived:
+            self._arrived = []
+            self._is_at_work = True
+            for transport in arrived:
+                try:
+                    transport.read()
+                except Exception as error:
+                    transport.fail(error)
+            self._end_all()
 
     def close(self) -> None:
         """The worker ends: all connections have."""

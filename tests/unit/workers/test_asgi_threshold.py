@@ -84,6 +84,8 @@ class Scene:
 
     def admit(self) -> Recorder:
         self.threshold.admit(self.sock, self.guest)
+        assert self.guest.said == ["made"]
+        self.threshold.greet()
         return self.guest
 
     async def read(self, size: int) -> bytes:
@@ -134,7 +136,7 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
         yield lambda scenario: runner.run(played(scenario))
 
 
-def test_what_was_sent_already_is_answered_before_admission_is_over(play: Play) -> None:
+def test_what_was_sent_already_is_answered_at_once(play: Play) -> None:
     async def scenario(scene: Scene) -> None:
         def answer(data: bytes) -> None:
             scene.guest.transport.write(b"answer")
