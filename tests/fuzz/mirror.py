@@ -1,17 +1,20 @@
 """An application, once for WSGI and once for ASGI, that says what it was given, for `live_differential`.
 
-The path says what it does with the body: `/unread`, `/part`, `/parts` (all of it, and an answer without a length);
-anything else reads it and answers with a length.
+The path says what it does with the body: `/unread`, `/part`, `/parts` (all of it, and an answer without a length),
+`/slow` (not at once, so that the client does something meanwhile); anything else reads it and answers with a length.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 PARTS = (b"one ", b"two ")
+SLOW_S = 0.01
 
 
 def _report(seen: dict[str, Any]) -> bytes:
@@ -35,6 +38,8 @@ def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterabl
         "headers": headers,
     }
     body = environ["wsgi.input"]
+    if path == "/slow":
+        time.sleep(SLOW_S)
     if path == "/part":
         seen["body"] = body.read(1).decode("latin-1")
     elif path != "/unread":
@@ -85,6 +90,8 @@ async def _answer(
         "client": scope["client"][0] if scope["client"] else "",
         "headers": headers,
     }
+    if path == "/slow":
+        await asyncio.sleep(SLOW_S)
     if path == "/part":
         seen["body"] = (await _next(receive))[0][:1].decode("latin-1")
     elif path != "/unread":
