@@ -345,7 +345,7 @@ def _cannot_boot(state: State, child: Child, code: int, reason: str, now: float,
         actions.append(Say(Level.ERROR, text))
         state = state.with_pool(replace(pool, is_blocked=True))
         return settle(state, pool.generation, is_ok=False, text=text, actions=actions, traceback=pool.traceback)
-    if pool.good == NEVER:
+    if pool.good == NEVER and pool.name not in state.leaving:
         actions.append(Say(Level.ERROR, f"Worker cannot boot: {reason} {fields(child)}"))
         actions.append(Say(Level.ERROR, f"Reason: {_REASONS.get(code, _REASONS[_BOOT_FAILED])}"))
         state = _begin_stop(state, actions)
