@@ -470,9 +470,9 @@ def test_pool_that_the_settings_no_longer_name_is_retired() -> None:
 def test_pool_that_cannot_boot_may_be_taken_out_by_a_reload() -> None:
     play = Play().on(Loaded(0, {"web": Plan(size=1), "ws": Plan(size=1)})).spawned(101, 102)
     play.on(Ready(101), Reload()).on(Loaded(1, {"web": Plan(size=1)})).spawned(201)
-    play.on(BootFailed(102, 4, "no module"), Exited(102, code=4))
+    play.on(BootFailed(102, 4, "no module"), Exited(102, code=4)).spawned(103)
     assert play.state.phase is Phase.RUNNING
-    play.on(Ready(201), Exited(101, code=0))
+    play.on(Ready(201), Exited(101, code=0), Exited(103, code=0))
     assert play.state.pools.keys() == {"web"}
 
 
