@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.addresses import has_ipv6
 from tests.integration.gate import APPS, Gate
 from tests.integration.server import WAIT_S, Server, clean_environ, launch, read_until
 
@@ -163,6 +164,7 @@ def test_unix_socket_is_served_and_removed(tmp_path: Path) -> None:
         log.close()
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="needs ::1, which this machine has not")
 def test_several_addresses_are_served(tmp_path: Path) -> None:
     """Port 0 lets the kernel choose; the log says what it chose."""
     arguments = ["-k", "sync", "--bind", "127.0.0.1:0", "--bind", "[::1]:0", "gated:wsgi_app"]

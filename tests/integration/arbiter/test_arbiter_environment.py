@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.addresses import has_ipv6
 from tests.integration.arbiter.arbiter_process import PATIENCE_S, wait_gone
 from tests.integration.arbiter.conftest import StartArbiter
 
@@ -136,6 +137,7 @@ def test_abstract_socket(arbiter: StartArbiter, tmp_path: Path) -> None:
         assert client.recv(100)
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="needs ::1, which this machine has not")
 def test_several_addresses_and_ipv6(arbiter: StartArbiter, tmp_path: Path) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 here")

@@ -10,6 +10,7 @@ import pytest
 
 from hybrid.contract import Listener
 from hybrid_workers.door import Door
+from tests.addresses import has_ipv6
 
 
 def listening(family: socket.AddressFamily, address: object) -> socket.socket:
@@ -49,6 +50,7 @@ def test_a_listener_on_all_addresses_says_which_one_the_client_chose() -> None:
     assert server == ("127.0.0.2", port)
 
 
+@pytest.mark.skipif(not has_ipv6(), reason="needs ::1, which this machine has not")
 def test_ipv6_addresses_are_a_host_and_a_port() -> None:
     with listening(socket.AF_INET6, ("::1", 0)) as listener:
         door = Door(Listener(listener, "http://x"), _socket.socket)
