@@ -30,6 +30,7 @@ from hybrid.contract.parent import signal_when_parent_dies
 from hybrid.contract.scoreboard import Word
 from hybrid.contract.title import set_title
 from hybrid.errors import AppLoadError, SettingsError, WorkerBootError
+from hybrid_workers.allocator import keep_blocks
 from hybrid_workers.child_hooks import WorkerHooks, interrupted, take_abort
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def run_worker(context: WorkerContext) -> int:
             _leave_template(context, commands, hooks)
         probe = _probe(context)
         worker = _boot(context, hooks, chosen, commands)
+        keep_blocks()
         description = f"worker={context.worker_class}{why}"
         begin = _Beginning(context, worker, description)
         if probe is None:
