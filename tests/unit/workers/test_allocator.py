@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -26,7 +27,7 @@ def run(*arguments: str, **environ: str) -> tuple[str, int]:
         capture_output=True,
         text=True,
         check=True,
-        env={"PATH": "/usr/bin", **environ},
+        env={**os.environ, **environ},
     )
     chosen, faults = done.stdout.split()
     return chosen, int(faults)
