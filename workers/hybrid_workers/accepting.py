@@ -21,6 +21,7 @@ from hybrid_workers.connection import Connection
 from hybrid_workers.door import Door
 from hybrid_workers.drain import is_last
 from hybrid_workers.entrance import Entrance
+from hybrid_workers.inherited import bound_unsent
 from hybrid_workers.poller import EXCLUSIVE, READ, Poller
 
 if TYPE_CHECKING:
@@ -116,6 +117,8 @@ class Acceptor:
         self._use(listeners)
 
     def _use(self, listeners: tuple[Listener, ...]) -> None:
+        for listener in listeners:
+            bound_unsent(listener)
         doors = [Door(listener, self._connection_class) for listener in listeners]
         self._doors = {door.fd: door for door in doors}
 
