@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
-from collections.abc import Callable
-from functools import cache
+
+from hybrid.contract import libc
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -31,16 +29,5 @@ def signal_when_parent_dies(number: int, parent: int) -> bool:
 
 
 def _prctl(option: int, value: int) -> bool:
-    call = _find()
+    call = libc.find("prctl")
     return call is not None and call(option, value, 0, 0, 0) == 0
-
-
-@cache  # what the arbiter has loaded its workers need not
-def _find() -> Callable[..., int] | None:
-    if sys.platform != "linux":
-        return None
-    try:
-        found: Callable[..., int] = ctypes.CDLL(None, use_errno=True).prctl
-    except (OSError, AttributeError):  # a C library without it
-        return None
-    return found

@@ -7,10 +7,10 @@ pages every time, which costs more than all that the server does with the conten
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from typing import Final
+
+from hybrid.contract import libc
 
 # malloc.h of glibc
 _M_TRIM_THRESHOLD: Final = -1
@@ -30,10 +30,9 @@ def keep_blocks() -> bool:
     False where there is nothing to choose (no glibc), or the operator has chosen, by the variables of mallopt(3).
     Call it when the application is loaded: what that has freed is better given back.
     """
-    if sys.platform != "linux" or any(name in os.environ for name in _CHOSEN_BY):
+    if any(name in os.environ for name in _CHOSEN_BY):
         return False
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
+    mallopt = libc.find("mallopt")
+    if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, OF_ITS_OWN)) and bool(mallopt(_M_TRIM_THRESHOLD, KEPT))
