@@ -79,8 +79,8 @@ class Acceptor:
         """It leaves connections to siblings that have fewer, and not because it has no room."""
         self.again_at = 0.0
         """When to `listen()` again, if not before."""
-        self.expected = 0
-        """Connections just accepted whose request has not come."""
+        self._expected = 0
+        """Connections just accepted whose request has not come; of a worker with siblings."""
         self.has_siblings = context.pool_size > 1
         self._host = host
         self._is_room = host.has_room
@@ -126,16 +126,21 @@ class Acceptor:
 
     def has_room(self, now: float) -> bool:
         """A further connection would be served soon, and not behind one whose request is about to come."""
-        if self.expected and now > self._expected_until:
-            self.expected = 0
+        if self._expected and now > self._expected_until:
+            self._expected = 0
         host = self._host
-        busy = host.active - len(host.returned) + self.expected
-        return self._is_room() and (not self.expected or busy < self._words[_CAPACITY])
+        busy = host.active - len(host.returned) + self._expected
+        return self._is_room() and (not self._expected or busy < self._words[_CAPACITY])
 
     def expect(self, now: float) -> None:
-        """A connection has come, so a request is about to; `expected` is to be lowered when it does."""
-        self.expected += 1
+        """A connection has come, so a request is about to."""
+        self._expected += 1
         self._expected_until = now + EXPECT_S
+
+    def met(self) -> None:
+        """The request of one of them has come, or the connection has gone."""
+        if self._expected:
+            self._expected -= 1
 
     def listen(self, now: float) -> None:
         """Take connections, unless that must wait."""
@@ -199,7 +204,7 @@ class Acceptor:
                 self._entrance.add(cast("socket.socket", sock), client, server, now)
             else:
                 host.adopt(sock, self._admissions.meet(client, server), now)
-            if self.expected and not self.has_room(now):
+            if self._expected and not self.has_room(now):
                 self.leave(now)
                 return
             if self.has_siblings and not host.is_stopping and self._balance.is_ahead(len(host.connections), now):

@@ -6,8 +6,6 @@ It knows nothing of requests, only whether a response can be told from a broken 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from time import monotonic
 from typing import Final
 
@@ -16,10 +14,10 @@ from hybrid.http1.response import Response
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.reader import Reader
+from hybrid_workers.reset import reset_at_close
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
-_RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Wire(asyncio.Protocol):
@@ -166,7 +164,7 @@ class Wire(asyncio.Protocol):
         if response.head_sent and not response.is_self_delimiting:
             sock = self.transport.get_extra_info("socket")
             if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                reset_at_close(sock)
             self.transport.abort()
             return
         self._close()

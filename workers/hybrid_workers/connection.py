@@ -13,7 +13,6 @@ import _socket
 import os
 import select
 import socket
-import struct
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
@@ -32,6 +31,7 @@ from hybrid.http1.receiver import Receiver
 from hybrid.http1.response import Prefixes
 from hybrid.wsgi import BrokenBody, Environ, FilePart, Piece
 from hybrid_workers.reader import Reader
+from hybrid_workers.reset import reset_at_close
 
 if TYPE_CHECKING:
     from hybrid_workers.held import Hold
@@ -43,7 +43,6 @@ READ_SIZE: Final = 65536
 HIGH_WATER: Final = 65536
 """With so much to write that the client does not take, the application is not asked for more."""
 
-_RESET = struct.pack("ii", 1, 0)
 _READ, _WRITE = select.POLLIN, select.POLLOUT
 
 
@@ -421,10 +420,7 @@ class Connection:
 
     def reset(self) -> None:
         """Make the close that follows visible as a failure: what was sent must not pass for the whole answer."""
-        try:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        except OSError:  # it has gone already
-            pass
+        reset_at_close(self.socket)
 
     def close(self) -> None:
         """Called once, by the reactor, which has forgotten the connection."""

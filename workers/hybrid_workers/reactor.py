@@ -292,8 +292,7 @@ class Reactor:
 
     def forget(self, connection: Connection) -> None:
         """Close our end of a connection that is another worker's now."""
-        if self._has_siblings and self.acceptor.expected:
-            self.acceptor.expected -= 1
+        self.acceptor.met()
         self._drop(connection)
 
     def refuse(self, connection: Connection, error: ProtocolError) -> None:
@@ -427,8 +426,7 @@ class Reactor:
 
     def _sheds(self, connection: Connection, request: Request) -> bool:
         """Answer the request if there are too many of them."""
-        if self._has_siblings and self.acceptor.expected:
-            self.acceptor.expected -= 1
+        self.acceptor.met()
         if self._shedder is None:
             return False
         if self.active >= self._shedder.limit:
