@@ -45,15 +45,15 @@ class Input:
             content = self._data[at : at + size]
             self._at = at + len(content)
             return content
-        pieces = []
-        while size:
-            if self._at >= len(self._data) and not self._more():
-                break
-            piece = self._data[self._at : self._at + size]
-            self._at += len(piece)
+        pieces: list[bytes | memoryview] = [memoryview(self._data)[at:]] if at < len(self._data) else []
+        self._at = len(self._data)
+        size -= self._at - at
+        while size and self._more():
+            piece = self._data if len(self._data) <= size else memoryview(self._data)[:size]
+            self._at = len(piece)
             size -= len(piece)
             pieces.append(piece)
-        return b"".join(pieces)
+        return b"".join(pieces)  # one copy of each: of views, and none where all of it is one piece
 
     def read1(self, size: int | None = -1, /) -> bytes:
         """What has come, at most `size` bytes; waits only when nothing has. b"" at the end."""

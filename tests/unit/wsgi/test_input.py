@@ -100,3 +100,18 @@ def test_none_as_size_means_everything() -> None:
 def test_a_request_without_body_has_an_empty_input() -> None:
     assert NO_INPUT.read() == NO_INPUT.readline() == b""
     assert list(NO_INPUT) == []
+
+
+def test_what_is_read_is_bytes_wherever_the_pieces_end() -> None:
+    for size in range(1, 12):
+        body = pulled([b"abc", b"defg", b"h"])
+        assert body.read(1) == b"a"
+        piece = body.read(size)
+        assert type(piece) is bytes
+        assert piece + body.read() == b"bcdefgh"
+
+
+def test_piece_that_is_asked_for_as_it_came_is_not_copied() -> None:
+    piece = b"x" * 1000
+    assert pulled([b"", piece]).read(1000) is piece
+    assert pulled([b"", piece]).read(1001) is piece
