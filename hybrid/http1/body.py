@@ -32,6 +32,10 @@ class Body(Protocol):
 
     is_complete: bool
 
+    @property
+    def remaining(self) -> int:
+        """So many bytes are to come at most, and more than can be read at once if it is not known."""
+
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Decode: (content, what follows the body). The second is b"" until `is_complete`."""
 
@@ -75,6 +79,7 @@ class ChunkedBody:
         "trailers",
     )
 
+    remaining = 1 << 63
     _SIZE, _DATA, _DATA_END, _TRAILER, _DONE = range(5)
 
     def __init__(self, limits: Limits) -> None:
