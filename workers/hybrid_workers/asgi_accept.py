@@ -7,6 +7,7 @@ stop at a number of connections. See docs/decisions for the measurement.
 
 from __future__ import annotations
 
+import _socket
 import asyncio
 import errno
 import socket
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Coroutine
 from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, Final, cast
 
 from hybrid.contract import Listener
 from hybrid.contract.queue import Handed
@@ -28,11 +29,14 @@ from hybrid_workers.asgi_joining import Joining
 from hybrid_workers.asgi_phase import LAST_CHANCE_S
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_threshold import IS_POSSIBLE, Threshold
+from hybrid_workers.balance import Balance
 from hybrid_workers.door import Client, Door, Server
 from hybrid_workers.stream_socket import StreamSocket
 
 BUDGET = 8
 """Connections accepted per listener and turn of the loop: between two turns a sibling gets its chance."""
+BUDGET_ALONE = 32
+"""Where there is no sibling."""
 BACK_OFF_S = 0.1
 """How long no connection is accepted when there is no descriptor or memory for one."""
 YIELD_S = 0.05
@@ -40,6 +44,7 @@ YIELD_S = 0.05
 GRACE_S = 0.005
 """What waits right after that was left by the sibling too."""
 
+_CONNECTIONS: Final = int(Word.CONNECTIONS)
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -49,7 +54,6 @@ class Acceptor:
     def __init__(self, service: Service, listeners: tuple[Listener, ...], capacity: int) -> None:
         self._service = service
         self._loop = service.loop
-        self._use(listeners)
         self._capacity = capacity
         self._pending: set[asyncio.Task[Any]] = set()
         """Connections that are admitted first."""
@@ -60,10 +64,12 @@ class Acceptor:
         self._is_yielding = False
         self._grace_until = 0.0
         self._balance = service.balance
+        self._budget = BUDGET if service.balance is not None else BUDGET_ALONE
         self._words = service.row.words
         self._threshold: Threshold | None = None
         if IS_POSSIBLE and not service.admissions.is_needed:
             self._threshold = Threshold(service.loop, service.context)
+        self._use(listeners)
         service.on_connection_closed = self._closed
 
     def resume(self) -> None:
@@ -83,7 +89,9 @@ class Acceptor:
         self.resume()
 
     def _use(self, listeners: tuple[Listener, ...]) -> None:
-        self._doors = [Door(listener, StreamSocket) for listener in listeners]
+        # The loop's transports ask for more than `_socket` has, and few of those that begin on ours get there.
+        connection_class = StreamSocket if self._threshold is None else _socket.socket
+        self._doors = [Door(listener, connection_class) for listener in listeners]
 
     def stop(self, *, is_last: bool) -> None:
         """Accept no more, for good. `is_last`: no sibling will take what waits in the backlog, so we do."""
@@ -120,17 +128,17 @@ class Acceptor:
     def _count(self) -> int:
         """How many connections there are; told to the siblings too, which go by it."""
         count = len(self._service.connections) + len(self._pending) + self._joining
-        self._words[Word.CONNECTIONS] = count
+        self._words[_CONNECTIONS] = count
         return count
 
     def _closed(self) -> None:
         self._count()
         self.resume()
 
-    def _yields(self) -> bool:
+    def _yields(self, balance: Balance) -> bool:
         """Leave what waits to a sibling with fewer connections, but not for long."""
         now = monotonic()
-        if self._balance is None or now < self._grace_until or not self._balance.is_ahead(self._count(), now):
+        if now < self._grace_until or not balance.is_ahead(self._count(), now):
             return False
         self._is_yielding = True
         self._pause()
@@ -148,19 +156,20 @@ class Acceptor:
             for door in self._doors:
                 self._loop.remove_reader(door.fd)
 
-    def _accept(self, door: Door[socket.socket]) -> bool:
+    def _accept(self, door: Door[_socket.socket]) -> bool:
         """True if there may be more at once."""
         may_be_more = self._accept_some(door)
         if self._threshold is not None:
             self._threshold.greet()
         return may_be_more
 
-    def _accept_some(self, door: Door[socket.socket]) -> bool:
-        for _ in range(BUDGET):
-            if self.is_full:
-                self._pause()
-                return False
-            if not self._is_stopped and self._yields():
+    def _accept_some(self, door: Door[_socket.socket]) -> bool:
+        room = self._capacity - self._count()
+        if room <= 0:
+            self._pause()
+            return False
+        for _ in range(min(self._budget, room)):
+            if self._balance is not None and not self._is_stopped and self._yields(self._balance):
                 return False
             try:
                 sock, client, server = door.accept()
@@ -205,17 +214,18 @@ class Acceptor:
         self._joining -= 1
         self.resume()  # it may have been one too many
 
-    def _take(self, sock: socket.socket, client: Client, server: Server) -> None:
+    def _take(self, sock: _socket.socket, client: Client, server: Server) -> None:
         """Serve a connection just accepted; first admit it, if there is more than HTTP on it."""
-        admissions = self._service.admissions
-        if admissions.is_needed:
-            self._service.accepted += 1
-            self._begin(self._admit(Admission(admissions, sock, client, server, monotonic())))
-        elif self._threshold is not None:
-            self._service.accepted += 1
-            self._threshold.admit(sock, HttpConnection(self._service, admissions.meet(client, server)))
+        service = self._service
+        admissions = service.admissions
+        if self._threshold is not None:
+            service.accepted += 1
+            self._threshold.admit(sock, HttpConnection(service, admissions.meet(client, server)))
+        elif admissions.is_needed:
+            service.accepted += 1
+            self._begin(self._admit(Admission(admissions, cast("StreamSocket", sock), client, server, monotonic())))
         else:
-            self.adopt(sock, admissions.meet(client, server))
+            self.adopt(cast("StreamSocket", sock), admissions.meet(client, server))
 
     def _begin(self, entering: Coroutine[Any, Any, None]) -> None:
         if sys.version_info >= (3, 12):

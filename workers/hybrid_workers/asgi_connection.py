@@ -60,28 +60,35 @@ _IDLE, _SERVING = Phase.IDLE, Phase.SERVING
 class HttpConnection(Wire):
     """See the module. Created by the acceptor, registered with the service while its transport is open."""
 
+    # What few connections need is a default of the class, and costs the others nothing.
     __slots__ = (
-        "_drained",
         "_has_next",
         "_label",
-        "_leaving",
-        "_refused",
         "_template",
-        "body_last",
         "body_pace",
-        "body_received",
-        "body_waited",
         "cycle",
         "eof_at",
-        "handed",
         "label",
         "peer",
         "prefixes",
         "receiver",
-        "recorder",
-        "route",
-        "wants_continue",
     )
+
+    handed: Handed | None = None
+    """How it came here from another worker, for this request; set until that is read."""
+    recorder: Recorder | None = None
+    """What keeps the answer to the request under way, if a copy of it is wanted."""
+    route = ""
+    """The pattern that chose this worker's pool for the request under way."""
+    wants_continue = False
+    body_last = 0.0
+    body_received = 0
+    body_waited = 0.0
+    """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
+    _drained = 0
+    _leaving: tuple[Request, Choice] | None = None
+    """For another pool, as soon as what was written is with the kernel."""
+    _refused: ProtocolError | None = None
 
     def __init__(
         self, service: Service, peer: Peer, refused: ProtocolError | None = None, handed: Handed | None = None
@@ -93,30 +100,17 @@ class HttpConnection(Wire):
         self._label = self.label.encode("latin-1", "replace")
         self.receiver = Receiver(service.parser, service.limits)
         self.cycle: RequestCycle | None = None
-        self.wants_continue = False
         self.eof_at = 0.0
         """When the client's FIN came while a response was under way; 0 if it has not."""
-        self.body_last = 0.0
-        self.body_received = 0
-        self.body_waited = 0.0
-        """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
-        self.handed = handed
-        """How it came here from another worker, for this request; set until that is read."""
-        self.recorder: Recorder | None = None
-        """What keeps the answer to the request under way, if a copy of it is wanted."""
-        self.route = ""
-        """The pattern that chose this worker's pool for the request under way."""
         self.prefixes: Prefixes | None = None
         """What the response to the request under way begins with, where that is not as with all others."""
-        self._leaving: tuple[Request, Choice] | None = None
-        """For another pool, as soon as what was written is with the kernel."""
         self._template = service.scopes.template(peer, service.rules.root_path)
-        self._refused = refused
         self._has_next = False
         """A request that came while the last one was under way is about to begin."""
-        if handed is not None and refused is None:
+        if refused is not None:
+            self._refused = refused
+        elif handed is not None:
             self._take_over(handed)
-        self._drained = 0
 
     # -- the transport calls ----------------------------------------------------------------------
 
@@ -213,8 +207,8 @@ class HttpConnection(Wire):
             self.receiver.ahead = handed.ahead
         self.receiver.buffer = handed.data
         self._has_next = bool(handed.data)
-        if handed.kind is Kind.RELIEF:
-            self.handed = None
+        if handed.kind is not Kind.RELIEF:
+            self.handed = handed
 
     def go_on(self) -> None:
         """Begin with what was read elsewhere, unless that is done: the transport reads from now on."""

@@ -7,18 +7,23 @@ event loop.
 
 from __future__ import annotations
 
+import _socket
 import asyncio
 import socket
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from hybrid_workers.poller import READ, WRITE
+from hybrid_workers.stream_socket import StreamSocket
 
 READ_SIZE: Final = 65536
 
 
 class Keeper(Protocol):
     """The threshold."""
+
+    unwatched: list[FirstTransport]
+    """For those that may have ended soon: `stay_on()` is called for them when the calls that they began have run."""
 
     @property
     def report(self) -> Callable[[dict[str, Any]], object]:
@@ -61,6 +66,7 @@ class FirstTransport(asyncio.Transport):
     """Owns the socket."""
 
     __slots__ = (
+        "_fd",
         "_guest",
         "_has_eof",
         "_high",
@@ -79,9 +85,10 @@ class FirstTransport(asyncio.Transport):
         "_watched",
     )
 
-    def __init__(self, threshold: Keeper, sock: socket.socket, guest: Guest) -> None:
+    def __init__(self, threshold: Keeper, sock: _socket.socket, guest: Guest) -> None:
         self._threshold = threshold
         self._sock = sock
+        self._fd = sock.fileno()
         self._recv = sock.recv
         self._send = sock.send
         self._guest = guest
@@ -130,7 +137,14 @@ class FirstTransport(asyncio.Transport):
             return
         if self._reads > 1 and not self._out and not self._has_eof and self._guest.may_move:
             self.move()
+        elif self._watched:
+            self.look()
         else:
+            self._threshold.unwatched.append(self)
+
+    def stay_on(self) -> None:
+        """It was read from and not watched yet; if it has not ended meanwhile, there is something to watch."""
+        if not self._is_closing and not self._is_moving:
             self.look()
 
     def look(self) -> None:
@@ -138,7 +152,7 @@ class FirstTransport(asyncio.Transport):
         wanted = (READ if self._is_reading and not self._is_closing else 0) | (WRITE if self._out else 0)
         if wanted != self._watched:
             before, self._watched = self._watched, wanted
-            self._threshold.watch(self, self._sock.fileno(), before, wanted)
+            self._threshold.watch(self, self._fd, before, wanted)
 
     def lose(self, error: Exception | None) -> None:
         """The connection has ended, or must."""
@@ -146,7 +160,8 @@ class FirstTransport(asyncio.Transport):
             return
         self._is_lost = self._is_closing = True
         self._out.clear()
-        self.look()
+        if self._watched:
+            self.look()
         self._threshold.end(self, error)
 
     def end(self, error: Exception | None) -> None:
@@ -169,8 +184,10 @@ class FirstTransport(asyncio.Transport):
         self._then = then
         self._is_moving = True
         if self._watched:
-            self._threshold.watch(self, self._sock.fileno(), self._watched, 0)
+            self._threshold.watch(self, self._fd, self._watched, 0)
             self._watched = 0
+        sock = self._sock
+        self._sock = StreamSocket(sock.family, sock.type, sock.proto, sock.detach())
         self._threshold.move(self, self._sock)
 
     def moved(self, transport: asyncio.Transport) -> None:

@@ -11,6 +11,7 @@ One epoll watches all of them, and the loop watches that: a loop's own watchers 
 
 from __future__ import annotations
 
+import _socket
 import asyncio
 import contextvars
 import select
@@ -36,13 +37,15 @@ class Threshold:
         self._ended: list[tuple[FirstTransport, Exception | None]] = []
         self._arrived: list[FirstTransport] = []
         """Those admitted that were not read from."""
+        self.unwatched: list[FirstTransport] = []
+        """See Keeper."""
         self._is_at_work = False
         """It will look at `_ended` before it returns."""
         self._movers: set[asyncio.Task[None]] = set()
         self.report = loop.call_exception_handler
         loop.add_reader(self._epoll.fileno(), self._on_events)
 
-    def admit(self, sock: socket.socket, guest: Guest) -> None:
+    def admit(self, sock: _socket.socket, guest: Guest) -> None:
         """Serve a connected, non-blocking socket, which becomes ours, from `greet()` on."""
         transport = FirstTransport(self, sock, guest)
         guest.connection_made(transport)
@@ -63,6 +66,10 @@ class Threshold:
                 except Exception as error:
                     transport.fail(error)
             self._end_all()
+            if self.unwatched:
+                # Behind the calls that have begun: who has its answer by then and is closed needs no watching.
+                self._loop.call_soon(_watch, self.unwatched, context=self._context)
+                self.unwatched = []
 
     def close(self) -> None:
         """The worker ends: all connections have."""
@@ -123,6 +130,11 @@ class Threshold:
             await connecting
         except OSError as error:
             transport.stay(error)
+
+
+def _watch(transports: list[FirstTransport]) -> None:
+    for transport in transports:
+        transport.stay_on()
 
 
 class _Mover(asyncio.Protocol):

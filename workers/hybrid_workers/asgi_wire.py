@@ -24,11 +24,8 @@ class Wire(asyncio.Protocol):
     """See the module."""
 
     __slots__ = (
-        "_drainers",
+        "__dict__",
         "_is_reading",
-        "_reader",
-        "_response",
-        "file_left",
         "is_writable",
         "loop",
         "phase",
@@ -39,6 +36,13 @@ class Wire(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    file_left = 0
+    """Bytes of a file that are to be sent past the transport: see asgi_sendfile."""
+    _drainers: Waiters | None = None
+    _reader: Reader | None = None
+    """How fast the client takes what is written, while it does not take all at once."""
+    _response: Response | None = None
+    """That which it is taking."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -49,14 +53,7 @@ class Wire(asyncio.Protocol):
         self.is_writable = True
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
-        self.file_left = 0
-        """Bytes of a file that are to be sent past the transport: see asgi_sendfile."""
         self._is_reading = True
-        self._drainers: Waiters | None = None
-        self._reader: Reader | None = None
-        """How fast the client takes what is written, while it does not take all at once."""
-        self._response: Response | None = None
-        """That which it is taking."""
 
     # -- writing ----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ import uvloop
 
 from hybrid_workers.asgi_first_transport import FirstTransport
 from hybrid_workers.asgi_threshold import Threshold
+from hybrid_workers.poller import READ
 
 LIMIT_S = 10.0
 
@@ -136,6 +137,20 @@ def play(request: pytest.FixtureRequest) -> Iterator[Play]:
         yield lambda scenario: runner.run(played(scenario))
 
 
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the kernel was asked to watch."""
+    asked: list[int] = []
+    watch = Threshold.watch
+
+    def noting(threshold: Threshold, transport: FirstTransport, fd: int, before: int, wanted: int) -> None:
+        asked.append(wanted)
+        watch(threshold, transport, fd, before, wanted)
+
+    monkeypatch.setattr(Threshold, "watch", noting)
+    return asked
+
+
 def test_what_was_sent_already_is_answered_at_once(play: Play) -> None:
     async def scenario(scene: Scene) -> None:
         def answer(data: bytes) -> None:
@@ -148,6 +163,48 @@ def test_what_was_sent_already_is_answered_at_once(play: Play) -> None:
         assert guest.said == ["made", "data", "lost"]
         assert guest.data == b"request"
         assert await scene.read(100) == b"answer"
+
+    play(scenario)
+
+
+def test_who_has_an_answer_by_the_next_turn_and_is_closed_is_never_watched(play: Play, spy: list[int]) -> None:
+    async def scenario(scene: Scene) -> None:
+        guest = scene.guest
+        guest.on_data = lambda data: scene.loop.call_soon(guest.transport.close) and None
+        await scene.send(b"request")
+        scene.admit()
+        await guest.until("lost")
+        assert await scene.read(1) == b""
+        assert spy == []
+
+    play(scenario)
+
+
+def test_who_stays_is_watched_from_the_next_turn_on(play: Play, spy: list[int]) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.guest.may_move = False
+        await scene.send(b"request")
+        guest = scene.admit()
+        assert spy == []
+        await asyncio.sleep(0)
+        assert spy == [READ]
+        await scene.send(b" and more")
+        await guest.until("data", 2)
+        assert guest.data == b"request and more"
+
+    play(scenario)
+
+
+def test_who_has_stopped_reading_by_then_is_watched_when_it_reads_again(play: Play, spy: list[int]) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.guest.on_data = lambda data: scene.guest.transport.pause_reading()
+        await scene.send(b"1")
+        guest = scene.admit()
+        await scene.send(b"2")
+        await asyncio.sleep(0.02)
+        assert (guest.data, spy) == (b"1", [])
+        guest.transport.resume_reading()
+        await guest.until("data", 2)
 
     play(scenario)
 
