@@ -189,10 +189,11 @@ class Acceptor:
             self.leave(now)
             return
         self._has_delayed = False
-        for _ in range(self._budget):
-            if self.is_full:
-                self.pause()
-                return
+        room = self._most - len(host.connections) - len(self._entrance)
+        if room <= 0:
+            self.pause()
+            return
+        for _ in range(min(self._budget, room)):
             try:
                 sock, client, server = accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):

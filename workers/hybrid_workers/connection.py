@@ -15,8 +15,10 @@ import select
 import socket
 from collections.abc import Callable
 from enum import IntEnum
+from fcntl import ioctl
 from functools import partial
 from math import inf
+from termios import FIONREAD
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +46,9 @@ HIGH_WATER: Final = 65536
 """With so much to write that the client does not take, the application is not asked for more."""
 
 _READ, _WRITE = select.POLLIN, select.POLLOUT
+_NONE: Final = bytes(4)
+_unread: Final = bytearray(4)
+"""Where the kernel puts an answer. Only the thread of the reactor asks."""
 
 
 class Phase(IntEnum):
@@ -66,43 +71,59 @@ class Phase(IntEnum):
     CLOSED = 7
 
 
+_FIRST: Final = Phase.FIRST
+
+
 class Connection:
     """Owned by the reactor; while BUSY by the thread that runs the application."""
 
+    # Slots for what every connection reads or writes. What few need is a default of the class, as in a Call.
     __slots__ = (
-        "_began",
+        "__dict__",
         "_deadlines",
         "_out",
         "_pace",
-        "_received",
-        "_waited",
-        "_waits_since",
         "before_wait",
         "call",
         "content",
-        "content_size",
         "deadline",
         "fd",
-        "file",
-        "flushed",
-        "handed",
-        "hold",
         "host",
         "out_size",
-        "overflow",
         "peer",
         "phase",
-        "prefixes",
         "receiver",
         "recv",
-        "request",
-        "route",
         "send",
         "socket",
-        "spool",
         "template",
         "watched",
     )
+
+    prefixes: Prefixes | None = None
+    """What the response to the request under way begins with, where that is not as with all others."""
+    handed: Handed | None = None
+    """How it came here from another worker; set until its first request is read."""
+    route = ""
+    """The pattern that chose this worker's pool for the request under way."""
+    request: Request | None = None
+    """The request whose body is being read."""
+    content_size = 0
+    spool: Spool | None = None
+    """What has come of the body before `content`, where that is more than is kept in memory."""
+    hold: Hold | None = None
+    """Set where the application has to wait for the body, in a thread that others may want."""
+    overflow: Overflow | None = None
+    """What is to be written behind `_out`, which is not empty then."""
+    flushed = 0
+    """Bytes written of what the client had not taken at once."""
+    file: FilePart | None = None
+    """The rest of a file to send, behind everything else."""
+    _received = 0
+    _waited = 0.0
+    _waits_since = 0.0
+    """When the application began to wait for the client; 0 while it does not."""
+    _began = 0.0
 
     def __init__(
         self, sock: _socket.socket | TlsTransport, peer: Peer, receiver: Receiver, deadlines: Deadlines
@@ -115,7 +136,7 @@ class Connection:
         self.host = peer.client[0].encode("latin-1", "replace") if peer.client else b"unix"
         """Whose requests these are, for the scoreboard."""
         self.receiver = receiver
-        self.phase = Phase.FIRST
+        self.phase = _FIRST
         self.deadline = inf
         """When the reactor gives up waiting for what `phase` says; monotonic."""
         self.watched = 0
@@ -125,35 +146,11 @@ class Connection:
         self.template: Environ | None = None
         self.call: Any = None
         """The call under way, from the application's start to the last byte written."""
-        self.prefixes: Prefixes | None = None
-        """What the response to the request under way begins with, where that is not as with all others."""
-        self.handed: Handed | None = None
-        """How it came here from another worker; set until its first request is read."""
-        self.route = ""
-        """The pattern that chose this worker's pool for the request under way."""
-        self.request: Request | None = None
-        """The request whose body is being read."""
         self.content: list[bytes] = []
-        self.content_size = 0
-        self.spool: Spool | None = None
-        """What has come of the body before `content`, where that is more than is kept in memory."""
-        self.hold: Hold | None = None
-        """Set where the application has to wait for the body, in a thread that others may want."""
-        self.overflow: Overflow | None = None
-        """What is to be written behind `_out`, which is not empty then."""
         self.out_size = 0
         """Bytes to write that the client has not taken, without those of a file."""
-        self.flushed = 0
-        """Bytes written of what the client had not taken at once."""
         self._out: list[memoryview] = []
-        self.file: FilePart | None = None
-        """The rest of a file to send, behind everything else."""
         self._deadlines = deadlines
-        self._received = 0
-        self._waited = 0.0
-        self._waits_since = 0.0
-        """When the application began to wait for the client; 0 while it does not."""
-        self._began = 0.0
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -404,11 +401,9 @@ class Connection:
 
     @property
     def has_unread(self) -> bool:
-        """The client has sent something that nobody has read: a close would be a reset. It is taken, or some of it."""
-        try:
-            return bool(self.recv(1))
-        except OSError:  # there is nothing, or nobody
-            return False
+        """The client has sent something that nobody has read: a close would be a reset."""
+        ioctl(self.fd, FIONREAD, _unread)  # a recv() that finds nothing costs three times as much
+        return _unread != _NONE
 
     def finish_writing(self) -> None:
         """Tell the client that nothing more will come; it may still send."""
@@ -424,7 +419,8 @@ class Connection:
 
     def close(self) -> None:
         """Called once, by the reactor, which has forgotten the connection."""
-        self._end_hold()
+        if self.hold is not None:
+            self.hold.end()
         self.socket.close()
         if self.spool is not None:
             self.spool.close()

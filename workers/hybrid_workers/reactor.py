@@ -58,6 +58,7 @@ LAST_CHANCE_S: Final = 1.0
 _LOW_WATER: Final = HIGH_WATER // 2
 _ANSWERED, _PARKED = Outcome.ANSWERED, Outcome.PARKED
 _IDLE, _HEAD, _BODY, _BUSY, _WRITING = Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.BUSY, Phase.WRITING
+_CLOSED = Phase.CLOSED
 _CONNECTIONS: Final = int(Word.CONNECTIONS)
 _ACCEPTED: Final = int(Word.ACCEPTED)
 _ACTIVE: Final = int(Word.ACTIVE)
@@ -124,6 +125,7 @@ class Reactor:
         self._words = service.row.words
         self._poller = poller or open_poller()
         self.has_room = runner.has_room
+        self._release = runner.release
         self._connection_class = connection_class
         self.connections: dict[int, Connection] = {}
         self.crossroads: Crossroads | None = None
@@ -256,11 +258,13 @@ class Reactor:
         connection.watched = READ
         if self._has_siblings:
             self.acceptor.expect(now)
-        connection.before_wait = self._runner.release
-        self._poller.register(connection.fd, READ)
-        self.connections[connection.fd] = connection
-        self._words[_ACCEPTED] += is_new
-        self._words[_CONNECTIONS] = len(self.connections)
+        connection.before_wait = self._release
+        fd = connection.fd
+        self._poller.register(fd, READ)
+        self.connections[fd] = connection
+        words = self._words
+        words[_ACCEPTED] += is_new
+        words[_CONNECTIONS] = len(self.connections)
         return connection
 
     def turn_away(self, sock: socket.socket, peer: Peer, error: ProtocolError, now: float) -> None:
@@ -591,11 +595,14 @@ class Reactor:
 
     def _drop(self, connection: Connection) -> None:
         """Close."""
-        if connection.phase == Phase.CLOSED:
+        if connection.phase is _CLOSED:
             return
-        connection.phase = Phase.CLOSED
-        self.watch(connection, 0)
-        del self.connections[connection.fd]
+        connection.phase = _CLOSED
+        fd = connection.fd
+        if connection.watched:  # the kernel would report a closed one too, if a process that was forked had it open
+            connection.watched = 0
+            self._poller.unregister(fd)
+        del self.connections[fd]
         connection.close()
         self._words[_CONNECTIONS] = len(self.connections)
 

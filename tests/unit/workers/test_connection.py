@@ -177,3 +177,17 @@ def test_the_deadline_of_a_body_that_is_being_read_counts_from_its_beginning() -
     connection.take_content(b"0")
     connection.wait_for_body(120.0)
     assert connection.deadline == 130.0
+
+
+def test_what_is_unread_is_noticed_and_stays_there() -> None:
+    ours, theirs = socket.socketpair()
+    receiver = Receiver(HeadParser(HttptoolsFields(), Limits()), Limits())
+    with ours, theirs:
+        ours.setblocking(False)
+        connection = Connection(ours, Peer(None, ("/run/a", None)), receiver, Deadlines())
+        assert not connection.has_unread
+        theirs.send(b"\r\n")
+        assert connection.has_unread
+        assert ours.recv(10) == b"\r\n"
+        theirs.shutdown(socket.SHUT_WR)
+        assert not connection.has_unread
