@@ -96,6 +96,9 @@ class Connection(Protocol):
     def writelines(self, buffers: tuple[bytes, bytes, bytes], /) -> object:
         """Send several buffers without joining them."""
 
+    def write_piece(self, buffers: tuple[bytes, bytes, bytes], /) -> object:
+        """Send a piece of a stream, as several buffers; by the end of this turn of the loop at the latest."""
+
     async def drain(self) -> None:
         """Wait until the connection is writable or lost."""
 
@@ -232,18 +235,17 @@ class Cycle:
             if self._extras is not None and self._extras.has_trailers:
                 await self._extras.send_content(data, more=more)
                 return
-            if len(data) >= LARGE:
-                connection.writelines(response.frame(data, more=more))
-                data = b""
-            else:
-                data = response.content(data, more=more)
             if not more:
+                if len(data) >= LARGE:
+                    connection.writelines(response.frame(data, more=False))
+                    data = b""
+                else:
+                    data = response.content(data, more=False)
                 connection.complete(self, data)
                 if self._waiters is not None:
                     self._wake()
                 return
-            if data:
-                connection.write(data)
+            connection.write_piece(response.frame(data, more=True))
             self._burst += 1
             if not connection.is_writable:
                 await connection.drain()

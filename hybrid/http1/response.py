@@ -300,7 +300,7 @@ class Response:
         return before + data + after
 
     def frame(self, data: bytes, *, more: bool) -> tuple[bytes, bytes, bytes]:
-        """As `content()`, for LARGE data: (bytes before, the content, bytes after), uncopied.
+        """As `content()`, uncopied: (bytes before, the content, bytes after), for who joins them later or not at all.
 
         Raises ResponseError when the head is invalid (nothing was sent, `start()` again) or when there is more
         content than Content-Length says (what is within it is not sent either; the connection must be closed).
@@ -309,6 +309,10 @@ class Response:
             before = b"".join(self._lines(len(data), more))
         elif self.is_complete:
             raise ResponseError("the response has already ended")
+        elif self._chunked and data and more:
+            size = len(data)
+            self.bytes_sent += size
+            return b"%x\r\n" % size, data, b"\r\n"
         else:
             before = b""
         return self._frame(before, data, more=more)

@@ -167,6 +167,7 @@ class HttpConnection(Wire):
         self.phase = Phase.CLOSED
         self.cycle = None
         self.unsent = b""
+        self.pieces = None
         service = self.service
         service.connections.discard(self)
         self.is_writable = True
@@ -417,10 +418,13 @@ class HttpConnection(Wire):
             self.phase = _IDLE
             self.since = now = monotonic()
             if data:
-                if self.unsent:
-                    self.flush()
-                self.unsent = data
-                service.outbox.add(self, now)
+                if self.pieces:
+                    self.pieces.append(data)  # it is in the outbox
+                else:
+                    if self.unsent:
+                        self.flush()
+                    self.unsent = data
+                    service.outbox.add(self, now)
             if receiver.buffer:
                 self._has_next = True
                 self.loop.call_soon(self._next, context=service.context)

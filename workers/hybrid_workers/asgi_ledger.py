@@ -66,6 +66,11 @@ class Recorder:
             self._recording.take(data)
         self._connection.writelines(buffers)
 
+    def write_piece(self, buffers: tuple[bytes, bytes, bytes], /) -> None:
+        for data in buffers:
+            self._recording.take(data)
+        self._connection.write_piece(buffers)
+
     async def drain(self) -> None:
         await self._connection.drain()
 

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Final
 
 from hybrid.asgi import RequestCycle, Waiters, wait_among, wake
-from hybrid.http1.response import Response
+from hybrid.http1.response import LARGE, Response
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.reader import Reader
@@ -18,6 +18,8 @@ from hybrid_workers.reset import reset_at_close
 
 HIGH_WATER: Final = 64 * 1024
 """Bytes that may wait in either direction before the other side is made to wait."""
+HASTE_S: Final = 0.0001
+"""A piece of a stream waits for the next if the one before it is no older than this."""
 
 
 class Wire(asyncio.Protocol):
@@ -36,6 +38,11 @@ class Wire(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    pieces: list[bytes] | None = None
+    """Pieces of a stream that are held as `unsent` is; then there is nothing in that."""
+    _pieces_size = 0
+    _pieces_at = 0.0
+    """When the first of them came; if there are none, when the last piece was written."""
     file_left = 0
     """Bytes of a file that are to be sent past the transport: see asgi_sendfile."""
     _drainers: Waiters | None = None
@@ -58,12 +65,40 @@ class Wire(asyncio.Protocol):
     # -- writing ----------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
-        if self.unsent:
+        if self.unsent or self.pieces:
             self.flush()
         self.transport.write(data)
 
+    def write_piece(self, buffers: tuple[bytes, bytes, bytes]) -> None:
+        """Send a piece of a stream, now or with those that follow at once: see asgi_outbox."""
+        before, content, after = buffers
+        size = len(before) + len(content) + len(after)
+        now = monotonic()
+        is_fast = now - self._pieces_at < HASTE_S
+        if self.pieces:
+            total = self._pieces_size + size
+            if is_fast and total <= HIGH_WATER:
+                self.pieces += buffers
+                self._pieces_size = total
+                return
+            self.flush()
+            now = monotonic()
+        if is_fast and size <= HIGH_WATER and not self.transport.get_write_buffer_size():
+            if self.unsent:
+                self.flush()
+            self.pieces = [before, content, after]
+            self._pieces_size = size
+            self._pieces_at = now
+            self.service.outbox.add(self, now)
+            return
+        if size < LARGE:
+            self.write(b"".join(buffers))
+        else:
+            self.writelines(buffers)
+        self._pieces_at = monotonic()
+
     def writelines(self, buffers: tuple[bytes, bytes, bytes]) -> None:
-        if self.unsent:
+        if self.unsent or self.pieces:
             self.flush()
         if self.service.joins_buffers:
             self.transport.write(b"".join(buffers))
@@ -75,6 +110,10 @@ class Wire(asyncio.Protocol):
         data = self.unsent
         if data:
             self.unsent = b""
+            self.transport.write(data)
+        elif self.pieces:
+            data = b"".join(self.pieces)
+            self.pieces = None
             self.transport.write(data)
 
     async def drain(self) -> None:
@@ -159,6 +198,7 @@ class Wire(asyncio.Protocol):
         it must be a reset.
         """
         if response.head_sent and not response.is_self_delimiting:
+            self.flush()
             sock = self.transport.get_extra_info("socket")
             if sock is not None:
                 reset_at_close(sock)

@@ -147,7 +147,8 @@ class Standstill:
             return
         connection: Any = cycle._connection
         transport = connection.transport
-        if connection.unsent or transport.get_write_buffer_size() or transport.get_extra_info("ssl_object") is not None:
+        has_unsent = connection.unsent or connection.pieces
+        if has_unsent or transport.get_write_buffer_size() or transport.get_extra_info("ssl_object") is not None:
             return
         response = cycle.response
         response.keep_alive = False

@@ -410,6 +410,21 @@ def test_event_stream_head_is_sent_before_the_first_event(serve: Serve) -> None:
     assert b"transfer-encoding: chunked" in head
 
 
+def test_pieces_made_in_one_turn_arrive_although_nothing_follows(serve: Serve) -> None:
+    pieces = [b"%d" % number * 1000 for number in range(5)]
+
+    @http_only
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": PLAIN})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    client = serve(app).connect().get()
+    assert client.until(pieces[-1] + b"\r\n").endswith(b"".join(b"3e8\r\n%b\r\n" % piece for piece in pieces))
+
+
 def test_held_head_is_released_after_a_while(serve: Serve) -> None:
     @http_only
     async def app(scope: Message, receive: Receive, send: Send) -> None:

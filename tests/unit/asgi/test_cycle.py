@@ -41,6 +41,9 @@ class Wire:
     def writelines(self, buffers: tuple[bytes, bytes, bytes]) -> None:
         self.sent += b"".join(buffers)
 
+    def write_piece(self, buffers: tuple[bytes, bytes, bytes]) -> None:
+        self.sent += b"".join(buffers)
+
     async def drain(self) -> None:
         await self.room.wait()
 

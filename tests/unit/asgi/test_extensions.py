@@ -48,6 +48,9 @@ class Wire:
     def writelines(self, buffers: tuple[bytes, ...]) -> None:
         self.sent += b"".join(buffers)
 
+    def write_piece(self, buffers: tuple[bytes, ...]) -> None:
+        self.sent += b"".join(buffers)
+
     async def drain(self) -> None:
         self.drains += 1
 
