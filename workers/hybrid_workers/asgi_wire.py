@@ -71,31 +71,34 @@ class Wire(asyncio.Protocol):
 
     def write_piece(self, buffers: tuple[bytes, bytes, bytes]) -> None:
         """Send a piece of a stream, now or with those that follow at once: see asgi_outbox."""
-        before, content, after = buffers
-        size = len(before) + len(content) + len(after)
         now = monotonic()
-        is_fast = now - self._pieces_at < HASTE_S
-        if self.pieces:
-            total = self._pieces_size + size
-            if is_fast and total <= HIGH_WATER:
-                self.pieces += buffers
-                self._pieces_size = total
-                return
-            self.flush()
-            now = monotonic()
-        if is_fast and size <= HIGH_WATER and not self.transport.get_write_buffer_size():
-            if self.unsent:
-                self.flush()
-            self.pieces = [before, content, after]
-            self._pieces_size = size
-            self._pieces_at = now
-            self.service.outbox.add(self, now)
+        if now - self._pieces_at < HASTE_S and self._holds(buffers, now):
             return
-        if size < LARGE:
+        self._pieces_at = now
+        if len(buffers[1]) < LARGE:
             self.write(b"".join(buffers))
         else:
             self.writelines(buffers)
-        self._pieces_at = monotonic()
+
+    def _holds(self, buffers: tuple[bytes, bytes, bytes], now: float) -> bool:
+        """Hold a piece that comes hard on the heels of another, unless the client is behind."""
+        size = sum(map(len, buffers))
+        if self.pieces:
+            total = self._pieces_size + size
+            if total <= HIGH_WATER:
+                self.pieces += buffers
+                self._pieces_size = total
+                return True
+            self.flush()
+        if size > HIGH_WATER or self.transport.get_write_buffer_size():
+            return False
+        if self.unsent:
+            self.flush()
+        self.pieces = [*buffers]
+        self._pieces_size = size
+        self._pieces_at = now
+        self.service.outbox.add(self, now)
+        return True
 
     def writelines(self, buffers: tuple[bytes, bytes, bytes]) -> None:
         if self.unsent or self.pieces:
