@@ -10,11 +10,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-slow fuzz fuzz-live autobahn check lint types arch bench bench-guard docs format clean
+.PHONY: help setup demo test test-compiled test-slow fuzz fuzz-live autobahn check lint types arch bench bench-guard docs format clean
 
 help:
 	@echo "make demo       set up, then serve the example FastAPI and Django applications until Ctrl-C"
 	@echo "make test       set up, then run the tests"
+	@echo "make test-compiled  the same of a compiled build (docs/decisions/016-compiled-build.md), in a copy of the tree"
 	@echo "make test-slow  the slow ones: crash loops, upgrades, signals under load"
 	@echo "make fuzz       look for inputs that break the parser, for FUZZ_S seconds (60)"
 	@echo "make fuzz-live  the same bytes to every worker class: do they agree?"
@@ -41,6 +42,14 @@ demo: setup
 # TESTS narrows it: make test TESTS=tests/unit
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+
+# A copy, since what is compiled hides later changes of its source.
+COMPILED := build/compiled
+test-compiled:
+	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
+	@git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $(COMPILED)
+	@echo "Compiling, which takes a minute or two"
+	HYBRID_COMPILE=1 $(MAKE) --no-print-directory -C $(COMPILED) test
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow tests

@@ -35,7 +35,9 @@ FEW, MORE, MANY = 500, 3500, 6500
 """Requests of three runs: the difference between two of them is without the worker's start and end."""
 STRAIGHT = 0.02
 """By so much the two differences, per request, may differ from each other."""
-KINDS = {"sync": "plain_wsgi:hello", "asgi": "plain_asgi:hello"}
+APPLICATIONS = {"sync": "plain_wsgi:hello", "asgi": "plain_asgi:hello"}
+BUILDS = {"": False, "-pure": True}
+"""What is added to the name of a worker class, and whether it is counted in pure Python."""
 _REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 _LIMIT_S = 120.0
 
@@ -71,7 +73,11 @@ def main() -> int:
     build = _build(environment)
     known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     try:
-        counts = {kind: count(environment, kind, app) for kind, app in KINDS.items()}
+        counts = {
+            kind + suffix: count(environment, kind, app, is_pure=is_pure)
+            for kind, app in APPLICATIONS.items()
+            for suffix, is_pure in BUILDS.items()
+        }
     except CountFailed as error:
         print(f"bench-guard: {error}", file=sys.stderr)
         return 1
@@ -79,7 +85,7 @@ def main() -> int:
     for kind, found in counts.items():
         before = known.get(build, {}).get(kind)
         said = verdict(found, before) if before else "no baseline for this build; record one with --record"
-        print(f"{kind:<6} {found:>9,.0f} instructions per request  {said or f'as before ({before:,.0f})'}")
+        print(f"{kind:<9} {found:>9,.0f} instructions per request  {said or f'as before ({before:,.0f})'}")
         worst = max(worst, 1 if before and said else 0)
     if options.record:
         BASELINE.parent.mkdir(exist_ok=True)
@@ -90,9 +96,12 @@ def main() -> int:
     return worst
 
 
-def count(environment: peers.Environment, kind: str, app: str) -> float:
+def count(environment: peers.Environment, kind: str, app: str, *, is_pure: bool) -> float:
     """Instructions in user mode that the worker executes for one request. Raises CountFailed."""
-    return per_request({requests: _executed(environment, kind, app, requests) for requests in (FEW, MORE, MANY)})
+    variables = environment.variables(is_pure=is_pure)
+    return per_request(
+        {requests: _executed(environment.python, variables, kind, app, requests) for requests in (FEW, MORE, MANY)}
+    )
 
 
 def per_request(executed: Mapping[int, int]) -> float:
@@ -113,16 +122,16 @@ def per_request(executed: Mapping[int, int]) -> float:
     return (executed[last] - executed[first]) / (last - first)
 
 
-def _executed(environment: peers.Environment, kind: str, app: str, requests: int) -> int:
+def _executed(python: str, variables: Mapping[str, str], kind: str, app: str, requests: int) -> int:
     """What a worker executes in its whole life with so many requests."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/%p", environment.python]
+        command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/%p", python]
         command += ["-m", "hybrid", "--bind", f"127.0.0.1:{port}", "--timeout", "0", "-k", kind, app]
         server = subprocess.Popen(
             command,
             cwd=APPS,
-            env={**os.environ, **environment.variables, "PYTHONHASHSEED": "0"},
+            env={**os.environ, **variables, "PYTHONHASHSEED": "0"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

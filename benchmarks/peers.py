@@ -5,6 +5,9 @@ A peer that does not install on this machine is left out of the run and named in
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -38,10 +41,17 @@ class Environment:
         return str(self.folder / "bin" / "python")
 
     @property
-    def variables(self) -> dict[str, str]:
-        """Ours runs from the working tree; the activation makes scripts of the environment findable."""
+    def compiled(self) -> Path:
+        """Ours as `pip install` leaves it: made of the working tree, and compiled."""
+        return self.folder / "hybrid-compiled"
+
+    def variables(self, *, is_pure: bool = False) -> dict[str, str]:
+        """Which of ours runs: compiled, or straight from the working tree.
+
+        The activation makes scripts of the environment findable.
+        """
         return {
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'workers'}",
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'workers'}" if is_pure else str(self.compiled),
             "PYTHONDONTWRITEBYTECODE": "",
             "VIRTUAL_ENV": str(self.folder),
         }
@@ -66,6 +76,7 @@ def prepare(servers: Sequence[Server], interpreter: Interpreter, folder: Path = 
         # For our dependencies; the code itself comes from the working tree.
         print("Installing hybrid", flush=True)
         subprocess.run([*pip, "--editable", f"{ROOT}[gevent]"], check=True)
+    _compile(environment, pip)
     for package in FRAMEWORKS:
         if not environment.version(package):
             print(f"Installing {package}", flush=True)
@@ -82,6 +93,27 @@ def prepare(servers: Sequence[Server], interpreter: Interpreter, folder: Path = 
             else:
                 print(f"  {package} does not install here and is left out", file=sys.stderr, flush=True)
     return environment
+
+
+def _compile(environment: Environment, pip: Sequence[str]) -> None:
+    """Ours anew, if its sources have changed."""
+    sources = sorted(
+        path for base in ("hybrid", "workers") for path in (ROOT / base).rglob("*.p[yx]*") if path.is_file()
+    )
+    state = hashlib.sha256(
+        b"".join(path.read_bytes() for path in sources if path.suffix in (".py", ".pxd"))
+    ).hexdigest()
+    stamp = environment.compiled / ".made-of"
+    if stamp.exists() and stamp.read_text() == state:
+        return
+    print("Compiling hybrid, which takes a minute or two", flush=True)
+    shutil.rmtree(environment.compiled, ignore_errors=True)
+    subprocess.run(
+        [*pip, "--no-deps", "--target", environment.compiled, ROOT],
+        env={**os.environ, "HYBRID_COMPILE": "1"},
+        check=True,
+    )
+    stamp.write_text(state)
 
 
 def is_installed(environment: Environment, package: str) -> bool:

@@ -38,7 +38,7 @@ class Bench:
         """The server with this application, up and answering, until the context ends."""
         port = free_port()
         arguments = server.arguments(python=self.environment.python, bin=self.environment.bin, port=port, app=app)
-        variables = {**self.environment.variables, **(environ or {})}
+        variables = {**self.environment.variables(is_pure=server.is_pure), **(environ or {})}
         return running(arguments, port, folder, self.cores, variables, path, is_tls=server.is_tls)
 
 

@@ -31,6 +31,8 @@ class Server:
     log_off: str = ""
     """What of the command must go for that."""
 
+    is_pure: bool = False
+    """Ours, as it is where nothing is compiled."""
     is_floor: bool = False
     """No server of applications: it answers Hello, World! to anything, to show what a connection costs at least."""
     tls: str = ""
@@ -153,6 +155,8 @@ SERVERS: tuple[Server, ...] = (
     _hybrid("gthread", "wsgi", "-k gthread --threads 4"),
     _hybrid("gevent", "wsgi", "-k gevent"),
     _hybrid("asgi", "asgi", "-k asgi"),
+    replace(_hybrid("sync-pure", "wsgi", "-k sync"), is_pure=True),
+    replace(_hybrid("asgi-pure", "asgi", "-k asgi"), is_pure=True),
     _gunicorn("sync", "wsgi", "-k sync"),
     _gunicorn("gthread", "wsgi", "-k gthread --threads 4"),
     _gunicorn("gevent", "wsgi", "-k gevent", "gunicorn[gevent]", "packaging"),

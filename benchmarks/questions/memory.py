@@ -57,7 +57,7 @@ def _database(bench: Bench) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
             [bench.environment.python, str(PROJECT / "manage.py"), "migrate", "--verbosity", "0"],
-            env={**os.environ, **bench.environment.variables, "MYSITE_DATA": folder},
+            env={**os.environ, **bench.environment.variables(), "MYSITE_DATA": folder},
             check=True,
         )
         yield folder

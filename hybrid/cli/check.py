@@ -20,6 +20,7 @@ from hybrid.cli.options import parse_command_line
 from hybrid.contract import loader, registry
 from hybrid.contract.interface import Detected, choose_worker, interface_of
 from hybrid.errors import AppLoadError
+from hybrid.http1 import head
 from hybrid.settings import Settings, resolve
 
 NEED_NOTHING = ("sync", "gthread", "asgi")
@@ -102,7 +103,13 @@ def findings(settings: Settings, fitted: Fitted) -> list[tuple[str, str]]:
     ]
     if worker_class == "asgi":
         found.insert(5, ("loop", _chosen(settings.loop, "uvloop", "asyncio")))
-    return [*found, ("hybrid", hybrid.__version__)]
+    return [*found, ("hybrid", f"{hybrid.__version__} ({_build()})")]
+
+
+def _build() -> str:
+    """Whether the modules that every request runs through are compiled: see docs/decisions/016-compiled-build.md."""
+    source = head.__file__
+    return "pure Python" if source.endswith(".py") else "compiled"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

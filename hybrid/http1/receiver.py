@@ -22,10 +22,10 @@ _TCHARS = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg
 class Receiver:
     """One per connection; the HeadParser behind it is shared by all connections of a thread."""
 
-    __slots__ = ("_ahead", "_limits", "_parse", "_searched", "body", "buffer")
+    __slots__ = ("_ahead", "_limits", "_parser", "_searched", "body", "buffer")
 
     def __init__(self, parser: HeadParser, limits: Limits) -> None:
-        self._parse = parser.parse
+        self._parser = parser
         self._limits = limits
         self._searched = 0
         self._ahead = 0
@@ -64,11 +64,11 @@ class Receiver:
         if end == len(data):
             self.buffer = b""
             self._ahead = 0
-            request = self._parse(data)
+            request = self._parser.parse(data)
         else:
             self.buffer = data[end:]
             self._ahead += 1
-            request = self._parse(data[:end])
+            request = self._parser.parse(data[:end])
             if self._ahead > self._limits.pipelined:
                 request.keep_alive = False  # a client must expect that, and ask again for what it got no answer to
         length = request.content_length

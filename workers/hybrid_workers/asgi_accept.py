@@ -262,7 +262,7 @@ class Acceptor:
             self._join(sock, admission.peer)
             return
         try:
-            await self._loop.connect_accepted_socket(
+            await self._loop.connect_accepted_socket(  # type: ignore[type-var]  # see Wire
                 lambda: HttpConnection(self._service, admission.peer),
                 sock,
                 ssl=admissions.tls,

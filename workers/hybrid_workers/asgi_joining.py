@@ -38,7 +38,8 @@ class Joining:
         self._sock = sock
         self._ended = ended
         connection = self._connection = HttpConnection(service, peer, refused, handed)
-        self._way = service.loop.connect_accepted_socket(lambda: connection, sock)
+        # It has the methods, which is all that counts: see Wire.
+        self._way = service.loop.connect_accepted_socket(lambda: connection, sock)  # type: ignore[type-var]
 
     def go_on(self, waited_for: Future[Any] | None = None) -> None:
         """First from outside, then by what it waits for."""

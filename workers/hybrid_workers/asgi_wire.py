@@ -22,8 +22,11 @@ HASTE_S: Final = 0.0001
 """A piece of a stream waits for the next if the one before it is no older than this."""
 
 
-class Wire(asyncio.Protocol):
-    """See the module."""
+class Wire:
+    """See the module.
+
+    A protocol by its methods and not by inheritance, since a compiled class can have no base that is not.
+    """
 
     __slots__ = (
         "__dict__",

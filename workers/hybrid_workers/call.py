@@ -10,16 +10,15 @@ much as what most requests do with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextvars import Context, copy_context
 from enum import IntEnum
 from time import monotonic
-from typing import TYPE_CHECKING, cast
 
 from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.overload import Verdict
 from hybrid.http.request import CHUNKED, Request
-from hybrid.wsgi import BrokenBody, Environ, Exchange, Input, Piece
+from hybrid.wsgi import BrokenBody, Environ, Input, Piece
+from hybrid.wsgi.exchange import Exchange
 from hybrid_workers.connection import HIGH_WATER, Connection
 from hybrid_workers.deadline import BEAT_AHEAD_S, Step
 from hybrid_workers.drain import is_event_stream
@@ -100,10 +99,6 @@ class Call(Exchange):
     _cell: int
     _context: Context
     _service: WsgiService
-
-    if not TYPE_CHECKING:
-        # One that does nothing: called from C, one in Python would cost each request as much as all of these fields.
-        __init__ = object.__init__
 
     @property
     def _sends_files(self) -> bool:  # type: ignore[override]  # nobody sets it in a call
@@ -272,17 +267,14 @@ class Call(Exchange):
         return monotonic() - self.started
 
 
-_new = cast("Callable[[], Call]", Call)
-
-
 def begin(
-    service: WsgiService, connection: Connection, request: Request, now: float, began: float, may_hold: bool, /
+    service: WsgiService, connection: Connection, request: Request, now: float, began: float, may_hold: bool
 ) -> Call:
     """A call, ready to run. `began` is when the application's time began, 0 if the call has to wait for a thread.
 
     What Response and Exchange have is set here too: one function for all of it, since it is done for each request.
     """
-    call = _new()
+    call = Call.__new__(Call)  # an initializer with as many arguments would cost as much as all of these fields
     call.request = request
     call._prefixes = connection.prefixes or service.prefixes
     call._status = call.status = call.bytes_sent = 0

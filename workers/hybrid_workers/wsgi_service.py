@@ -21,7 +21,8 @@ from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import open_access_log
 from hybrid.logs.server import OutputHandler
-from hybrid.wsgi import App, Environ, Environs, ErrorsStream
+from hybrid.wsgi import App, Environ, ErrorsStream
+from hybrid.wsgi.environ import Environs
 from hybrid_workers.admission import Admissions
 from hybrid_workers.deadline import BEAT_AHEAD_S
 from hybrid_workers.shedding import Shedder

@@ -7,19 +7,21 @@ import contextvars
 import logging
 import socket
 from collections.abc import Callable
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from hybrid.asgi import Scopes
 from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.limits import Limits
 from hybrid.http.peer import Peer
+from hybrid.http.proxies import ProxyRules
 from hybrid.http.request import Request
 from hybrid.http1.back_ends import field_parser
 from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes
+from hybrid.settings import Settings
 from hybrid_workers import asgi_joining
 from hybrid_workers.asgi import new_loop
 from hybrid_workers.asgi_connection import HttpConnection
@@ -55,18 +57,17 @@ class Worker:
     def __init__(self, kind: str) -> None:
         self.loop = new_loop(kind)
         limits = Limits()
-        self.service = SimpleNamespace(
-            loop=self.loop,
-            context=contextvars.copy_context(),
-            log=logging.getLogger("test.joining"),
-            parser=HeadParser(field_parser("auto"), limits),
-            limits=limits,
-            prefixes=Prefixes(),
-            rules=SimpleNamespace(root_path=""),
-            scopes=SimpleNamespace(template=lambda peer, root_path: {}),
-            connections=set(),
-            on_connection_closed=lambda: None,
-        )
+        self.service: Any = Service.__new__(Service)
+        self.service.loop = self.loop
+        self.service.context = contextvars.copy_context()
+        self.service.log = logging.getLogger("test.joining")
+        self.service.parser = HeadParser(field_parser("auto"), limits)
+        self.service.limits = limits
+        self.service.prefixes = Prefixes()
+        self.service.rules = ProxyRules(Settings(), print)
+        self.service.scopes = Scopes()
+        self.service.connections = set()
+        self.service.on_connection_closed = lambda: None
         self.client, self.ours = socket.socketpair()
         self.client.settimeout(10)
         self.ended = 0
@@ -78,7 +79,7 @@ class Worker:
         sock.setblocking(False)
 
         async def turns() -> None:
-            Joining(cast(Service, self.service), sock, PEER, self._end, refused, handed).go_on()
+            Joining(self.service, sock, PEER, self._end, refused, handed).go_on()
             for _ in range(10):
                 await asyncio.sleep(0)
 

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
+import io
+from typing import Any
 
+from hybrid.contract.scoreboard import Scoreboard
 from hybrid.http.limits import Limits
+from hybrid.http.peer import Peer
+from hybrid.http.proxies import ProxyRules, introduce
 from hybrid.http.request import Request
 from hybrid.http1.fields_httptools import HttptoolsFields
 from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
-from hybrid.wsgi import Exchange
+from hybrid.settings import Settings
+from hybrid.wsgi import Environs, Exchange
 from hybrid_workers.call import Call, Outcome, begin
 from hybrid_workers.connection import Connection
 from hybrid_workers.wsgi_service import WsgiService
 
+PEER = Peer(("192.0.2.1", 5), ("127.0.0.1", 80))
 
-def request() -> Request:
-    return HeadParser(HttptoolsFields(), Limits()).parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+def introduced() -> Request:
+    request = HeadParser(HttptoolsFields(), Limits()).parse(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    introduce(request, PEER, ProxyRules(Settings(), print))
+    return request
 
 
 def begun(*, keeps_alive: bool = True) -> Call:
-    environs = SimpleNamespace(of=lambda _request, template: dict(template))
-    row = SimpleNamespace(begin=lambda *_: 4096)
-    service: Any = SimpleNamespace(
-        prefixes=Prefixes(), environs=environs, ledger=None, row=row, keeps_alive=keeps_alive, sends_files=True
-    )
-    connection: Any = SimpleNamespace(prefixes=None, template={}, host=b"192.0.2.1", call=None)
-    return begin(cast("WsgiService", service), cast("Connection", connection), request(), 5.0, 0.0, False)
+    service: Any = WsgiService.__new__(WsgiService)
+    service.prefixes = Prefixes()
+    service.environs = Environs(errors=io.StringIO(), is_multithread=False, is_multiprocess=False)
+    service.ledger = None
+    service.row = Scoreboard(1).row(0)
+    service.row.take(1, 0, 0.0)
+    service.keeps_alive = keeps_alive
+    service.sends_files = True
+    connection: Any = Connection.__new__(Connection)
+    connection.prefixes = None
+    connection.template = service.environs.template(PEER)
+    connection.host = b"192.0.2.1"
+    connection.call = None
+    return begin(service, connection, introduced(), 5.0, 0.0, False)
 
 
 def test_a_call_begins_as_a_response_and_an_exchange_do() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hybrid_workers.reactor import Reactor
 from hybrid_workers.sync import SyncWorker
 
 
@@ -25,7 +26,10 @@ def test_connection_of_the_call_under_way_is_never_given_away(is_answered: bool)
     current.call = None if is_answered else call
     worker._held = [SimpleNamespace(connection=held)]
     worker._call = call
-    worker._reactor = SimpleNamespace(crossroads=SimpleNamespace(give_away=give_away), pipelined=[])
+    reactor: Any = Reactor.__new__(Reactor)
+    reactor.crossroads = SimpleNamespace(give_away=give_away)
+    reactor.pipelined = []
+    worker._reactor = reactor
     worker._give_away(1.0)
     assert set(kept) == {held, current}
 

@@ -1,0 +1,33 @@
+# Types of what is in the module, for a compiled build: docs/decisions/016-compiled-build.md.
+cimport cython
+
+from hybrid.http.request cimport Request
+from hybrid.http.proxies cimport introduce
+from hybrid.http1.receiver cimport Receiver
+from hybrid.http1.response cimport Response
+from hybrid.http1.response cimport Prefixes
+from hybrid_workers.asgi_service cimport Service
+from hybrid_workers.asgi_wire cimport Wire
+
+cdef class HttpConnection(Wire):
+    cdef public Prefixes prefixes
+    cdef public Py_ssize_t _drained, body_received
+    cdef public Receiver receiver
+    cdef public bint _has_next, wants_continue
+    cdef public dict _template
+    cdef public double body_last, body_waited, eof_at
+    cdef public object _label, _leaving, _refused, body_pace, cycle, handed
+    cdef public object label, peer, recorder, route
+
+    @cython.locals(request=Request)
+    cpdef data_received(self, bytes data)
+    @cython.locals(service=Service)
+    cpdef _begin(self, Request request)
+    @cython.locals(service=Service, receiver=Receiver, now=double, has_body=bint)
+    cpdef _serve(self, Request request)
+    @cython.locals(receiver=Receiver, content=bytes, now=double)
+    cpdef _read_on(self, bytes data)
+    @cython.locals(service=Service, response=Response, receiver=Receiver, now=double)
+    cpdef complete(self, object cycle, bytes data)
+    @cython.locals(service=Service)
+    cpdef on_ended(self, object cycle)

@@ -1,0 +1,13 @@
+# Types of what is in the module, for a compiled build: docs/decisions/016-compiled-build.md.
+cimport cython
+
+
+cdef class Outbox:
+    cdef public double _opened
+    cdef public list _waiting
+    cdef public object _call_soon, _context
+
+    @cython.locals(waiting=list)
+    cpdef add(self, object connection, double now)
+    @cython.locals(waiting=list)
+    cpdef flush(self)

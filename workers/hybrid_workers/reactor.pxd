@@ -1,0 +1,35 @@
+# Types of what is in the module, for a compiled build: docs/decisions/016-compiled-build.md.
+cimport cython
+
+from hybrid.http.request cimport Request
+from hybrid.http.proxies cimport ProxyRules, introduce
+from hybrid_workers.call cimport Call
+from hybrid_workers.connection cimport Connection
+from hybrid_workers.wsgi_service cimport WsgiService
+
+cdef class Reactor:
+    cdef dict __dict__
+    cdef public ProxyRules _rules
+    cdef public Py_ssize_t active
+    cdef public WsgiService _service
+    cdef public bint _has_siblings, _is_choosy, _is_marked, is_stopping
+    cdef public dict connections
+    cdef public double _now, _patience
+    cdef public object _admissions, _admitted, _channel, _close_at, _connection_class, _cut_streams_at
+    cdef public object _deadlines, _enforcer, _entrance, _is_over, _poller, _runner
+    cdef public object _shedder, _stop_at, _takes_away, _wanted_stop, _words, acceptor
+    cdef public object crossroads, frames, has_room, interrupt, limit, pipelined
+    cdef public object returned, wakeup
+
+    @cython.locals(connection=Connection)
+    cpdef run(self)
+    @cython.locals(data=bytes)
+    cpdef _on_event(self, Connection connection)
+    @cython.locals(request=Request)
+    cpdef _read_head(self, Connection connection, bytes data)
+    cpdef _begin_body(self, Connection connection, Request request)
+    cpdef _dispatch(self, Connection connection, Request request)
+    @cython.locals(connection=Connection)
+    cpdef settle(self, Call call, double now)
+    cpdef _await_next(self, Connection connection, double now)
+    cpdef watch(self, Connection connection, int events)
