@@ -85,7 +85,8 @@ def compile_all(root: Path, folder: Path) -> dict[Path, str]:
             language_level=3,
             quiet=True,
             # Annotations are for the type checker, which knows subclasses; what C may rely on is in the .pxd files.
-            compiler_directives={"annotation_typing": False},
+            # Where there is None instead, let it be an exception as in Python.
+            compiler_directives={"annotation_typing": False, "nonecheck": True},
         )
         command = build_ext(Distribution({"name": "hybrid", "ext_modules": extensions, "packages": []}))
         command.build_lib = str(folder / "lib")

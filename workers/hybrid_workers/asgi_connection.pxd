@@ -11,13 +11,11 @@ from hybrid_workers.asgi_wire cimport Wire
 
 cdef class HttpConnection(Wire):
     cdef public Prefixes prefixes
-    cdef public Py_ssize_t _drained, body_received
     cdef public Receiver receiver
-    cdef public bint _has_next, wants_continue
+    cdef public bint _has_next
     cdef public dict _template
-    cdef public double body_last, body_waited, eof_at
-    cdef public object _label, _leaving, _refused, body_pace, cycle, handed
-    cdef public object label, peer, recorder, route
+    cdef public double eof_at
+    cdef public object _label, body_pace, cycle, label, peer
 
     @cython.locals(request=Request)
     cpdef data_received(self, bytes data)

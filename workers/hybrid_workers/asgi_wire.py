@@ -34,6 +34,7 @@ class Wire:
         "is_writable",
         "loop",
         "phase",
+        "pieces",
         "service",
         "since",
         "transport",
@@ -41,8 +42,6 @@ class Wire:
     )
 
     transport: asyncio.Transport
-    pieces: list[bytes] | None = None
-    """Pieces of a stream that are held as `unsent` is; then there is nothing in that."""
     _pieces_size = 0
     _pieces_at = 0.0
     """When the first of them came; if there are none, when the last piece was written."""
@@ -63,6 +62,8 @@ class Wire:
         self.is_writable = True
         self.unsent = b""
         """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
+        self.pieces: list[bytes] | None = None
+        """Pieces of a stream that are held so; then there is nothing in `unsent`."""
         self._is_reading = True
 
     # -- writing ----------------------------------------------------------------------------------

@@ -5,17 +5,16 @@ from hybrid.http1.receiver cimport Receiver
 from hybrid.http1.response cimport Prefixes
 
 cdef class Connection:
+    cdef dict __dict__
     cdef public Prefixes prefixes
-    cdef public Py_ssize_t _received, content_size, flushed, out_size
+    cdef public Py_ssize_t out_size
     cdef public Receiver receiver
-    cdef public Request request
     cdef public dict template
-    cdef public double _began, _waited, _waits_since, deadline
+    cdef public double deadline
     cdef public int watched
     cdef public list _out, content
-    cdef public object _deadlines, _pace, before_wait, call, fd, file
-    cdef public object handed, hold, host, overflow, peer, phase
-    cdef public object recv, route, send, socket, spool
+    cdef public object _deadlines, _pace, before_wait, call, fd, host
+    cdef public object peer, phase, recv, send, socket
 
     cpdef bint write(self, object piece) except *
     cpdef flush(self)

@@ -92,6 +92,7 @@ class Connection:
         "out_size",
         "peer",
         "phase",
+        "prefixes",
         "receiver",
         "recv",
         "send",
@@ -100,8 +101,6 @@ class Connection:
         "watched",
     )
 
-    prefixes: Prefixes | None = None
-    """What the response to the request under way begins with, where that is not as with all others."""
     handed: Handed | None = None
     """How it came here from another worker; set until its first request is read."""
     route = ""
@@ -146,6 +145,8 @@ class Connection:
         self.template: Environ | None = None
         self.call: Any = None
         """The call under way, from the application's start to the last byte written."""
+        self.prefixes: Prefixes | None = None
+        """What the response to the request under way begins with, where that is not as with all others."""
         self.content: list[bytes] = []
         self.out_size = 0
         """Bytes to write that the client has not taken, without those of a file."""

@@ -16,10 +16,10 @@ cdef class Reactor:
     cdef public dict connections
     cdef public double _now, _patience
     cdef public object _admissions, _admitted, _channel, _close_at, _connection_class, _cut_streams_at
-    cdef public object _deadlines, _enforcer, _entrance, _is_over, _poller, _runner
-    cdef public object _shedder, _stop_at, _takes_away, _wanted_stop, _words, acceptor
-    cdef public object crossroads, frames, has_room, interrupt, limit, pipelined
-    cdef public object returned, wakeup
+    cdef public object _deadlines, _enforcer, _entrance, _is_over, _poller, _release
+    cdef public object _runner, _shedder, _stop_at, _takes_away, _wanted_stop, _words
+    cdef public object acceptor, crossroads, frames, has_room, interrupt, limit
+    cdef public object pipelined, returned, wakeup
 
     @cython.locals(connection=Connection)
     cpdef run(self)
@@ -28,6 +28,8 @@ cdef class Reactor:
     @cython.locals(request=Request)
     cpdef _read_head(self, Connection connection, bytes data)
     cpdef _begin_body(self, Connection connection, Request request)
+    cpdef _read_body(self, Connection connection)
+    cpdef bint _collect_body(self, Connection connection, bytes data) except *
     cpdef _dispatch(self, Connection connection, Request request)
     @cython.locals(connection=Connection)
     cpdef settle(self, Call call, double now)

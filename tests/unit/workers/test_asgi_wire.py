@@ -12,6 +12,7 @@ import pytest
 from hybrid.http1.response import LARGE
 from hybrid_workers import asgi_wire
 from hybrid_workers.asgi_outbox import Outbox
+from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_wire import HASTE_S, HIGH_WATER, Wire
 
 SLOW_S = 2 * HASTE_S
@@ -42,7 +43,11 @@ class Scene:
         self.transport = Transport()
         loop = SimpleNamespace(call_soon=lambda callback, context: self._soon.append(callback))
         outbox = Outbox(cast(Any, loop), contextvars.Context())
-        self.wire = Wire(cast(Any, SimpleNamespace(loop=loop, outbox=outbox, joins_buffers=False)))
+        service: Any = Service.__new__(Service)
+        service.loop = loop
+        service.outbox = outbox
+        service.joins_buffers = False
+        self.wire = Wire(service)
         self.wire.transport = cast(Any, self.transport)
 
     def piece(self, content: bytes, after_s: float = FAST_S) -> None:
