@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,6 +15,7 @@ from hybrid.http1.head import HeadParser
 from hybrid.http1.receiver import Receiver
 from hybrid_workers.connection import READ_SIZE, Connection, Phase
 from hybrid_workers.reactor import BODY_READ_SIZE, BODY_READS, Reactor
+from hybrid_workers.wsgi_service import WsgiService
 
 
 class Client:
@@ -58,7 +58,9 @@ class Bench:
         self.refused: list[int] = []
         self.reactor: Any = Reactor.__new__(Reactor)
         self.reactor._now = 1.0
-        self.reactor._service = SimpleNamespace(body_buffer=1 << 40)
+        service: Any = WsgiService.__new__(WsgiService)
+        service.body_buffer = 1 << 40
+        self.reactor._service = service
         self.reactor._start = lambda connection: self.started.append(b"".join(connection.content))
         self.reactor._refuse = lambda _, error: self.refused.append(error.status)
 
