@@ -19,6 +19,7 @@ from hybrid.http.request import Request
 from hybrid.http1.apology import FAILED, LATE, apology
 from hybrid.http1.interim import early_hints
 from hybrid.http1.response import CODES, LARGE, Prefixes, Response, ResponseError, status_code
+from hybrid.wsgi import entering
 from hybrid.wsgi.environ import Environ
 from hybrid.wsgi.file_wrapper import FilePart, FileWrapper, blocks, file_part
 from hybrid.wsgi.input import BrokenBody
@@ -74,7 +75,7 @@ class Exchange(Response):
 
     def open(self, app: App, environ: Environ) -> Piece:
         """Call the application; what to write first. Runs its code until there is something."""
-        result = app(environ, self.start_response)
+        result = entering.call(app, environ, self.start_response)
         kind = type(result)
         if kind is list and len(result) == 1 and type(data := result[0]) is bytes:  # type: ignore[arg-type, index]
             # What most frameworks return for most requests, so it is spared what follows.
@@ -109,7 +110,7 @@ class Exchange(Response):
         assert following is not None, "open() comes before advance()"
         while not self.is_full:
             try:
-                data = following()
+                data = entering.advance(following)
             except StopIteration:
                 break
             if not isinstance(data, bytes):
@@ -123,7 +124,7 @@ class Exchange(Response):
         close, self.closer = self.closer, None
         self._next = None
         if close is not None:
-            close()
+            entering.close(close)
 
     def fail(self, error: BaseException) -> bytes | None:
         """What to write when the application has raised `error`; None if it is too late for another answer.

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from hybrid.contract import WorkerContext
 from hybrid.errors import DeadlineExceeded
-from hybrid.wsgi import Exchange
+from hybrid.wsgi.entering import ENTRIES
 from hybrid_workers.call import Call
 from hybrid_workers.deadline import Enforcer
 from hybrid_workers.stacks import frames_of, runs_inside
@@ -29,7 +29,6 @@ INTERRUPT: Final[int | None] = signal.SIGRTMIN + 11 if hasattr(signal, "SIGRTMIN
 """What the main thread is interrupted with; None where there are no real-time signals."""
 
 _SOON_S: Final = 0.02
-_APPLICATION: Final = frozenset(function.__code__ for function in (Exchange.open, Exchange.advance, Exchange.close))
 
 
 def _start(watch: Callable[[], None]) -> None:
@@ -104,6 +103,6 @@ class Guard:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         call = self._condemned
-        if call is not None and call is self._current() and runs_inside(frame, _APPLICATION):
+        if call is not None and call is self._current() and runs_inside(frame, ENTRIES):
             self._condemned = None
             raise DeadlineExceeded
