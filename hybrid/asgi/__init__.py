@@ -1,6 +1,7 @@
 """From requests to ASGI and back: scopes, the request cycle, lifespan. No sockets: a worker brings the connection."""
 
-from hybrid.asgi.cycle import TAIL, Connection, Cycle, RequestCycle
+from hybrid.asgi.answering import TAIL
+from hybrid.asgi.cycle import Connection, Cycle, RequestCycle
 from hybrid.asgi.departure import is_departure
 from hybrid.asgi.double import single_callable
 from hybrid.asgi.lifespan import Lifespan
