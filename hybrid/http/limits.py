@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from hybrid.settings import Settings
 
-_UNLIMITED = 1 << 63
-"""More than any length that is let through anyway: Content-Length and chunk sizes are below it."""
+_UNLIMITED = (1 << 63) - 1
+"""As much as any length that is let through anyway: Content-Length and chunk sizes are no more. It fits in 64 bits."""
 
 MOST_PIECES: Final = 64
 """In which a body waits: a client may send two bytes at a time, and an object for each takes twenty times as much."""
@@ -29,10 +29,14 @@ class Limits:
     @classmethod
     def from_settings(cls, settings: Settings) -> Limits:
         return cls(
-            request_line=settings.limit_request_line or _UNLIMITED,
-            fields=settings.limit_request_fields or _UNLIMITED,
-            field_size=settings.limit_request_field_size or _UNLIMITED,
-            head=settings.limit_request_head or _UNLIMITED,
-            body=settings.limit_request_body or _UNLIMITED,
-            pipelined=settings.limit_pipelined or _UNLIMITED,
+            request_line=_limit(settings.limit_request_line),
+            fields=_limit(settings.limit_request_fields),
+            field_size=_limit(settings.limit_request_field_size),
+            head=_limit(settings.limit_request_head),
+            body=_limit(settings.limit_request_body),
+            pipelined=_limit(settings.limit_pipelined),
         )
+
+
+def _limit(setting: int) -> int:
+    return min(setting or _UNLIMITED, _UNLIMITED)

@@ -10,6 +10,7 @@ from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.fields_h11 import H11Fields
 from hybrid.http1.fields_httptools import HttptoolsFields
 from hybrid.http1.head import _LINES, HeadParser
+from hybrid.settings import Settings
 
 
 @pytest.fixture(params=[HttptoolsFields, H11Fields])
@@ -203,3 +204,11 @@ def test_what_is_refused_is_refused_every_time(parser: HeadParser) -> None:
     assert [refused(parser, head(b"no field")) for _ in range(3)] == [400] * 3
     assert [refused(parser, head(host=b"Host: a/b")) for _ in range(3)] == [400] * 3
     assert [refused(parser, head(host=b"")) for _ in range(3)] == [400] * 3
+
+
+def test_no_limit_and_one_beyond_all_numbers_are_as_much_as_64_bits_hold() -> None:
+    for number in (0, 1 << 63, 1 << 70):
+        names = ("limit_request_line", "limit_request_fields", "limit_request_field_size", "limit_request_head")
+        limits = Limits.from_settings(Settings(**dict.fromkeys(names, number)))
+        request = HeadParser(HttptoolsFields(), limits).parse(b"GET / HTTP/1.1\r\nHost: " + b"a" * 100 + b"\r\n\r\n")
+        assert request.path == b"/"
