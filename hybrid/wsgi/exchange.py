@@ -116,6 +116,8 @@ class Exchange(Response):
             if not isinstance(data, bytes):
                 raise ResponseError(f"the application yielded {type(data).__name__}; expected bytes")
             if data:
+                if type(data) is not bytes:
+                    data = bytes(data)  # of a class of the application's, which nobody below would know as bytes
                 return self._piece(data, more=not self._is_single)
         return self._piece(b"", more=False)
 
@@ -167,7 +169,7 @@ class Exchange(Response):
         if not isinstance(data, bytes):
             raise ResponseError(f"write() was given {type(data).__name__}; expected bytes")
         if data:
-            self._send(self._piece(data, more=True))
+            self._send(self._piece(bytes(data), more=True))  # which copies only what is of a class of its own
 
     def early_hints(self, headers: Iterable[tuple[str, str]]) -> None:
         """wsgi.early_hints: send a 103 at once. Nothing for a client of HTTP/1.0, or when it is too late."""

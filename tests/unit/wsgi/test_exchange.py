@@ -128,6 +128,28 @@ def test_to_http_1_0_the_end_of_a_generator_is_the_end_of_the_connection() -> No
     assert not played.exchange.response.keep_alive
 
 
+class Text(bytes):
+    """What some applications make of their content."""
+
+
+@pytest.mark.parametrize("size", [2, 70_000])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_content_of_a_class_derived_from_bytes_is_passed_on_as_bytes(version: str, size: int) -> None:
+    text = Text(b"x" * size)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", TEXT)(text)
+        return iter([text])
+
+    pieces: list[Any] = []
+    exchange = Exchange(request(f"GET / HTTP/{version}"), Prefixes(server=None, date=False), pieces.append, False)
+    pieces.append(exchange.open(app, {}))
+    pieces.append(exchange.advance())
+    parts = [part for piece in pieces for part in (piece if isinstance(piece, tuple) else (piece,))]
+    assert {type(part) for part in parts} == {bytes}
+    assert b"".join(parts).count(b"x") == 2 * size + "text/plain".count("x")
+
+
 def test_iteration_stops_when_content_length_is_reached() -> None:
     closing = Closing(b"abc", b"de", b"too much")
     played = Played(answering(closing, [("Content-Length", "5")]))
