@@ -1,5 +1,4 @@
 # Types of what is in the module, for a compiled build: docs/decisions/016-compiled-build.md.
-cimport cython
 
 from hybrid.http1.response cimport Response
 
@@ -8,7 +7,6 @@ cdef class Exchange(Response):
     cdef public bint is_plain
     cdef public object closer, source
 
-    @cython.locals(plain=list)
     cpdef open(self, object app, dict environ)
     cpdef _piece(self, bytes data, bint more)
     cpdef _before_head(self)

@@ -20,5 +20,5 @@ cdef class SyncWorker:
     @cython.locals(call=Call, haste=Haste, now=double)
     cpdef start(self, Connection connection, Request request)
     cpdef flush(self)
-    @cython.locals(call=Call)
+    @cython.locals(call=Call, reactor=Reactor)
     cpdef _settle_held(self, double now)

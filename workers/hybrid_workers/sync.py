@@ -166,8 +166,8 @@ class SyncWorker:
 
     def _settle_held(self, now: float) -> None:
         held = self._held
-        settle = self._reactor.settle
+        reactor = self._reactor
         for call in held:
             call.release()
-            settle(call, now)
+            reactor.settle(call, now)
         held.clear()
