@@ -49,7 +49,7 @@ test-compiled:
 	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
 	@git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $(COMPILED)
 	@echo "Compiling, which takes a minute or two"
-	HYBRID_COMPILE=1 $(MAKE) --no-print-directory -C $(COMPILED) test
+	COMPILE_HYBRID=1 $(MAKE) --no-print-directory -C $(COMPILED) test
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow tests

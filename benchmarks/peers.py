@@ -110,7 +110,7 @@ def _compile(environment: Environment, pip: Sequence[str]) -> None:
     shutil.rmtree(environment.compiled, ignore_errors=True)
     subprocess.run(
         [*pip, "--no-deps", "--target", environment.compiled, ROOT],
-        env={**os.environ, "HYBRID_COMPILE": "1"},
+        env={**os.environ, "COMPILE_HYBRID": "1"},
         check=True,
     )
     stamp.write_text(state)

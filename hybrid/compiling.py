@@ -3,7 +3,7 @@
 A module is compiled when a file of its name with the types of its attributes, `.pxd`, stands beside it. The source is
 the same Python that runs where nothing is compiled; see docs/decisions/016-compiled-build.md. Not part of the wheel.
 
-`HYBRID_COMPILE=0` packs pure Python, `HYBRID_COMPILE=1` fails where compiling does, and compiles in place for an
+`COMPILE_HYBRID=0` packs pure Python, `COMPILE_HYBRID=1` fails where compiling does, and compiles in place for an
 editable installation, too. Without either an editable installation stays pure, as what is compiled hides later changes.
 """
 
@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SWITCH: Final = "HYBRID_COMPILE"
+SWITCH: Final = "COMPILE_HYBRID"
+"""Variables that begin with HYBRID_ are settings."""
 SOURCES: Final = (".", "workers")
 """Where packages stand, from the root of the project."""
 
