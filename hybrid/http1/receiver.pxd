@@ -2,7 +2,6 @@
 cimport cython
 
 from hybrid.http.request cimport Request
-from hybrid.http1.body cimport CountedBody
 from hybrid.http1.head cimport HeadParser
 
 cdef class Receiver:
@@ -13,6 +12,6 @@ cdef class Receiver:
 
     @cython.locals(request=Request, end=Py_ssize_t, length=Py_ssize_t, buffer=bytes)
     cpdef next_request(self, bytes data=*)
-    @cython.locals(buffer=bytes, counted=CountedBody)
+    @cython.locals(buffer=bytes)
     cpdef read_whole(self)
     cpdef bytes read_body(self, bytes data)

@@ -16,12 +16,11 @@ cdef class Response:
     cdef public object _status, headers
 
     cpdef start(self, object status, object headers)
-    @cython.locals(size=Py_ssize_t)
     cpdef bytes content(self, bytes data, bint more)
     @cython.locals(size=Py_ssize_t, lines=list)
     cpdef bytes whole(self, bytes data)
     cpdef tuple frame(self, bytes data, bint more)
     @cython.locals(size=Py_ssize_t)
     cpdef tuple _frame(self, bytes before, bytes data, bint more)
-    @cython.locals(length=Py_ssize_t, lines=list, request=Request, known=Py_ssize_t)
+    @cython.locals(length=Py_ssize_t, lines=list, request=Request)
     cpdef list _lines(self, Py_ssize_t size, bint more)

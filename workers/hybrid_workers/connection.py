@@ -420,8 +420,7 @@ class Connection:
 
     def close(self) -> None:
         """Called once, by the reactor, which has forgotten the connection."""
-        if self.hold is not None:
-            self.hold.end()
+        self._end_hold()
         self.socket.close()
         if self.spool is not None:
             self.spool.close()

@@ -598,11 +598,8 @@ class Reactor:
         if connection.phase is _CLOSED:
             return
         connection.phase = _CLOSED
-        fd = connection.fd
-        if connection.watched:  # the kernel would report a closed one too, if a process that was forked had it open
-            connection.watched = 0
-            self._poller.unregister(fd)
-        del self.connections[fd]
+        self.watch(connection, 0)  # the kernel would report a closed one too, if a process that was forked had it open
+        del self.connections[connection.fd]
         connection.close()
         self._words[_CONNECTIONS] = len(self.connections)
 
