@@ -21,6 +21,8 @@ SWITCH: Final = "COMPILE_HYBRID"
 """Variables that begin with HYBRID_ are settings."""
 SOURCES: Final = (".", "workers")
 """Where packages stand, from the root of the project."""
+_C_OPTIONS: Final = ["-g0", "-Werror=incompatible-pointer-types"]
+"""A function called with other arguments than it takes is an error, as compilers newer than GCC 13 have it anyway."""
 
 
 class CompileHook(BuildHookInterface[Any]):
@@ -80,7 +82,7 @@ def compile_all(root: Path, folder: Path) -> dict[Path, str]:
     os.chdir(root)  # sources are named from here in tracebacks
     try:
         extensions = cythonize(
-            [Extension(name, [str(source)], extra_compile_args=["-g0"]) for name, source in sources.items()],
+            [Extension(name, [str(source)], extra_compile_args=_C_OPTIONS) for name, source in sources.items()],
             include_path=list(SOURCES),
             build_dir=str(folder / "c"),
             language_level=3,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from hybrid.asgi.departure import is_departure
 from hybrid.asgi.extensions import Extras
-from hybrid.asgi.types import App, Message, Scope
+from hybrid.asgi.request_cycle import RequestCycle
+from hybrid.asgi.types import App, Message
 from hybrid.asgi.waiters import Waiters, wake
 from hybrid.errors import ClientGone, DeadlineExceeded
 from hybrid.http.limits import MOST_PIECES
@@ -32,7 +33,7 @@ BURST = 64
 asks to wait, so an application that only sends would otherwise never learn that its client is gone."""
 
 
-class Answering:
+class Answering(RequestCycle):
     """See the module. `Cycle` is the only class that is made of it."""
 
     __slots__ = (
@@ -44,19 +45,6 @@ class Answering:
         "_headers",
         "_is_delivered",
         "_waiters",
-        "body_is_complete",
-        "buffered",
-        "cell",
-        "has_left",
-        "is_cancelled",
-        "is_disconnected",
-        "is_endless",
-        "is_held",
-        "overdue_at",
-        "request",
-        "response",
-        "started",
-        "task",
     )
 
     def __init__(self, app: App, request: Request, prefixes: Prefixes, connection: Connection, has_body: bool) -> None:
@@ -72,20 +60,11 @@ class Answering:
         self._is_delivered = False  # the application has been given the end of the body
         self.body_is_complete = not has_body
         self.buffered = 0
-        """Bytes of content that the application has not taken yet."""
-        self.is_disconnected = False
-        """The client is gone: receive() says so, send() raises."""
-        self.has_left = False
-        """The client seems to be gone: receive() says so, send() still works."""
-        self.is_cancelled = False
-        self.is_held = False
-        """The sweeper has seen the head held back once; see `release_head`."""
-        self.task: asyncio.Task[None] | None = None
+        self.is_disconnected = self.has_left = self.is_cancelled = self.is_held = self.is_endless = False
+        self.task = None
         self.cell = -1
         self.started = 0.0
         self.overdue_at = 0.0
-        self.is_endless = False
-        """The response is an event stream."""
 
     # -- what the application calls ---------------------------------------------------------------
 
@@ -97,13 +76,16 @@ class Answering:
         """
         if self.is_disconnected:
             raise ClientGone("the client closed the connection")
-        kind = message["type"]
+        if type(message) is not dict:
+            message = dict(message)
+        fields: dict[str, Any] = message
+        kind = fields["type"]
         response = self.response
         if kind == "http.response.body":
             if not response.status or response.is_complete:
                 raise self._out_of_order(kind)
-            data = message.get("body", b"")
-            more = message.get("more_body", False)
+            data = fields.get("body", b"")
+            more = fields.get("more_body", False)
             if type(data) is not bytes:
                 data = _as_bytes(data)
             connection = self._connection
@@ -129,10 +111,10 @@ class Answering:
         elif kind == "http.response.start":
             if response.status:
                 raise self._out_of_order(kind)
-            headers = message.get("headers", ())
-            response.start(message["status"], headers)
+            headers = fields.get("headers", ())
+            response.start(fields["status"], headers)
             self._headers = headers
-            if message.get("trailers"):
+            if fields.get("trailers"):
                 self._extended().has_trailers = True
             if type(headers) is list:
                 for header in headers:
@@ -208,14 +190,6 @@ class Answering:
             self._connection.write(response.content(b"", more=True))
 
     @property
-    def began(self) -> float:
-        return self.started
-
-    @property
-    def waited_before(self) -> float:
-        return 0.0
-
-    @property
     def holds_head(self) -> bool:
         return self.response.status != 0 and not self.response.head_sent
 
@@ -287,10 +261,6 @@ class Answering:
         self._wake()
 
     # -- the asynchronous half: see Cycle ---------------------------------------------------------
-
-    def run(self, scope: Scope) -> Coroutine[Any, Any, None]:
-        """Call the application, once, and put right whatever it leaves undone. Never raises."""
-        raise NotImplementedError
 
     def _pause(self, pausing: Awaitable[None]) -> Coroutine[Any, Any, None]:
         """Await that, and raise ClientGone if the client has gone meanwhile."""

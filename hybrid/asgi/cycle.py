@@ -15,58 +15,10 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from hybrid.asgi.answering import Answering
+from hybrid.asgi.request_cycle import RequestCycle
 from hybrid.asgi.types import Message, Scope
 from hybrid.asgi.waiters import wait_among
 from hybrid.errors import ClientGone
-from hybrid.http.request import Request
-from hybrid.http1.response import Response
-
-
-class RequestCycle(Protocol):
-    """What a connection needs of the call of an application, be it a Cycle or something that behaves like one."""
-
-    request: Request
-    response: Response
-    task: asyncio.Task[None] | None
-    cell: int
-    """The connection's: where the request stands in the scoreboard."""
-    started: float
-    """The connection's: monotonic seconds."""
-
-    @property
-    def began(self) -> float:
-        """When the application was called; inf as long as it waits for a thread."""
-
-    @property
-    def waited_before(self) -> float:
-        """Seconds for which the client was waited for before that."""
-
-    body_is_complete: bool
-    buffered: int
-    has_left: bool
-    is_disconnected: bool
-    is_held: bool
-    is_endless: bool
-    """Its response has no end of its own."""
-    overdue_at: float
-    """The connection's: when it was told that the time for the request is over; 0 while it is not."""
-
-    @property
-    def holds_head(self) -> bool:
-        """There is a head that `release_head()` would send."""
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Those of the response, for the access log."""
-
-    async def run(self, scope: Scope, /) -> None: ...
-    def feed(self, content: bytes, *, is_complete: bool) -> None: ...
-    def disconnect(self) -> None: ...
-    def leave(self) -> None: ...
-    def cancel(self) -> None: ...
-    def expire(self) -> None: ...
-    def give_up(self) -> None: ...
-    def release_head(self) -> None: ...
 
 
 class Connection(Protocol):

@@ -17,7 +17,8 @@ from hybrid.http1.interim import early_hints
 from hybrid.http1.response import Response
 
 if TYPE_CHECKING:
-    from hybrid.asgi.cycle import Connection, RequestCycle
+    from hybrid.asgi.cycle import Connection
+    from hybrid.asgi.request_cycle import RequestCycle
 
 EARLY_HINT: Final = "http.response.early_hint"
 EARLY_HINTS: Final = "http.response.early_hints"

@@ -3,11 +3,13 @@ cimport cython
 
 from hybrid.http.request cimport Request
 
+cdef dict _UPPER
+
 cdef class Scopes:
     cdef public bint _is_stripped
     cdef public dict state
 
-    @cython.locals(scope=dict, extensions=dict, path=bytes)
+    @cython.locals(scope=dict, extensions=dict, offers=dict, path=bytes)
     cpdef dict http(self, dict template, Request request)
 
 cpdef str decoded(bytes path)

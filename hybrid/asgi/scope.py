@@ -15,10 +15,11 @@ from hybrid.asgi.types import Scope
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
 from hybrid.http.tls_facts import TlsFacts
-from hybrid.http1.response import wants_trailers
 
 ASGI_VERSION = "3.0"
 SPEC_VERSION = "2.5"
+_UPPER: dict[str, None] = dict.fromkeys(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"))
+"""Those that need no look at their letters."""
 
 
 class Scopes:
@@ -54,7 +55,8 @@ class Scopes:
         """The scope of one request on the connection of that template."""
         scope = template.copy()
         scope["asgi"] = {"version": ASGI_VERSION, "spec_version": SPEC_VERSION}
-        scope["method"] = request.method.upper()
+        method = request.method
+        scope["method"] = method if method in _UPPER else method.upper()
         scope["raw_path"] = path = request.path
         scope["path"] = text = decoded(path)
         scope["query_string"] = request.query
@@ -70,11 +72,12 @@ class Scopes:
             scope["path"], scope["root_path"] = mounted(
                 text, request.root_path.rstrip("/"), is_stripped=self._is_stripped
             )
-        scope["extensions"] = extensions = scope["extensions"].copy()
+        offers: dict[str, Any] = scope["extensions"]
+        scope["extensions"] = extensions = offers.copy()
         if not request.version:
             for name in HTTP_1_1:
                 del extensions[name]
-        elif request.head.find(b"railers") > 0 and wants_trailers(request):
+        elif request.wants_trailers:
             extensions[TRAILERS] = {}
         return scope
 

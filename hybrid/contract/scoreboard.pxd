@@ -1,6 +1,8 @@
 # Types of what is in the module, for a compiled build: docs/decisions/016-compiled-build.md.
 
 
+cdef dict _METHODS
+
 cdef class ScoreRow:
     cdef public Py_ssize_t _base
     cdef public list _free

@@ -28,6 +28,8 @@ class Field(IntEnum):
     """Means nothing to us, but llhttp takes it for Connection."""
     REQUEST_ID = 10
     """By which the client, or a proxy, knows this request again."""
+    TE = 11
+    """What the client takes of a response's framing: trailers."""
 
 
 _MEANING = {
@@ -37,6 +39,7 @@ _MEANING = {
     b"connection": Field.CONNECTION,
     b"expect": Field.EXPECT,
     b"upgrade": Field.UPGRADE,
+    b"te": Field.TE,
     b"proxy-connection": Field.PROXY_CONNECTION,
     b"forwarded": Field.FORWARDED,
     b"x-forwarded-for": Field.FORWARDED,
@@ -58,7 +61,7 @@ _COMMON = (
     b" forwarded from if-match if-modified-since if-none-match if-range if-unmodified-since max-forwards origin pragma"
     b" priority range referer sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest sec-fetch-mode"
     b" sec-fetch-site sec-fetch-user sec-websocket-extensions sec-websocket-key sec-websocket-protocol"
-    b" sec-websocket-version te traceparent tracestate trailer upgrade-insecure-requests user-agent via"
+    b" sec-websocket-version traceparent tracestate trailer upgrade-insecure-requests user-agent via"
     b" x-amzn-trace-id x-csrf-token x-csrftoken x-real-ip x-requested-with"
 ).split()
 

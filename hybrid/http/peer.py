@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from hybrid.http.tls_facts import TlsFacts
 
 
-@dataclass(slots=True)
 class Peer:
     """The facts of one connection that every request on it starts from."""
 
-    client: tuple[str, int] | None
-    """(host, port); None on a unix socket."""
-    server: tuple[str, int | None]
-    """Our end: (host, port), or (path, None) on a unix socket."""
-    scheme: str = "http"
-    tls: TlsFacts | None = None
-    is_trusted: bool = False
-    """The peer is a proxy whose forwarded fields are believed: see `hybrid.http.proxies.ProxyRules.meet()`."""
+    __slots__ = ("client", "is_trusted", "scheme", "server", "tls")
+
+    def __init__(
+        self,
+        client: tuple[str, int] | None,
+        server: tuple[str, int | None],
+        scheme: str = "http",
+        tls: TlsFacts | None = None,
+        is_trusted: bool = False,
+    ) -> None:
+        self.client = client
+        """(host, port); None on a unix socket."""
+        self.server = server
+        """Our end: (host, port), or (path, None) on a unix socket."""
+        self.scheme = scheme
+        self.tls = tls
+        self.is_trusted = is_trusted
+        """The peer is a proxy whose forwarded fields are believed: see `hybrid.http.proxies.ProxyRules.meet()`."""
 
     @property
     def label(self) -> str:

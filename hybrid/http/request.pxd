@@ -3,7 +3,7 @@
 
 cdef class Request:
     cdef public Py_ssize_t content_length
-    cdef public bint expects_continue, forwarded, keep_alive
+    cdef public bint expects_continue, forwarded, keep_alive, wants_trailers
     cdef public int version
     cdef public list headers
     cdef public object arrived, client, head, host, method, path

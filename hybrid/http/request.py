@@ -35,6 +35,7 @@ class Request:
         "underscored",
         "upgrade",
         "version",
+        "wants_trailers",
     )
 
     method: str
@@ -56,6 +57,8 @@ class Request:
     keep_alive: bool
     """The client allows another request on this connection."""
     expects_continue: bool
+    wants_trailers: bool
+    """The client takes fields behind the content (RFC 9110 section 10.1.4)."""
     upgrade: bytes
     """The Upgrade field, lower-case, if Connection names it; else b""."""
     forwarded: bool

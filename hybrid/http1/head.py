@@ -67,13 +67,13 @@ class HeadParser:
     """Reads heads for one worker thread. Holds no state between two heads, so connections share it."""
 
     __slots__ = (
-        "_append",
         "_connection",
         "_expect",
         "_feed",
         "_fields",
         "_forwarded",
         "_has_two_hosts",
+        "_headers",
         "_host",
         "_is_persistent",
         "_is_special",
@@ -87,6 +87,7 @@ class HeadParser:
         "_transfer",
         "_underscored",
         "_upgrade",
+        "_wants_trailers",
     )
 
     def __init__(self, fields: FieldParser, limits: Limits) -> None:
@@ -100,7 +101,7 @@ class HeadParser:
         self._reset()
 
     def _reset(self) -> None:
-        self._append: Callable[[tuple[bytes, bytes]], None] = _nowhere
+        self._headers: list[tuple[bytes, bytes]] = []
         self._host: bytes | None = None
         self._has_two_hosts = False
         self._is_persistent = False
@@ -113,6 +114,7 @@ class HeadParser:
         self._upgrade: bytes | None = None
         self._request_id = b""
         self._underscored: list[tuple[bytes, bytes]] | None = None
+        self._wants_trailers = False
 
     def parse(self, head: bytes) -> Request:
         """The request of one complete head.
@@ -128,9 +130,10 @@ class HeadParser:
                 return self.parse(head[2:])  # one empty line in front is let through: Receiver admits no more
             if len(head) > self._longest_head:
                 raise too_long_head(self._limits)
-            request = Request()
+            request = Request.__new__(Request)  # which has nothing to initialize
             request.head = head
-            known = _LINES.get(head[:eol])
+            lines = _LINES
+            known = lines.get(head[:eol])
             if known is None:
                 self._request_line(head[:eol], request)
             else:
@@ -141,11 +144,10 @@ class HeadParser:
             request.upgrade = b""
             request.underscored = None
             request.request_id = b""
-            request.forwarded = False
+            request.forwarded = request.wants_trailers = False
             request.keep_alive = self._is_persistent = request.version == 1
             headers: list[tuple[bytes, bytes]] = []
-            request.headers = headers
-            self._append = headers.append
+            request.headers = self._headers = headers
             self._host = _NO_HOST
             try:
                 # Fills headers, and through on_header() everything that a field may mean.
@@ -199,8 +201,7 @@ class HeadParser:
                 pass  # says nothing new in HTTP/1.1, and every browser says it
             elif self._special(meaning, lower, value):
                 return
-        append = self._append
-        append((lower, value))
+        self._headers.append((lower, value))
 
     def _special(self, meaning: int, lower: bytes, value: bytes) -> bool:
         """Note a field that means something. True if it must not appear among the headers."""
@@ -226,6 +227,9 @@ class HeadParser:
                     self._underscored = []
                 self._underscored.append((lower, value))
                 return True
+            case Field.TE:
+                if b"trailers" in {coding.strip(_WHITE) for coding in value.lower().split(b",")}:
+                    self._wants_trailers = True
             case Field.PROXY_CONNECTION:
                 self._feed = None
         return False
@@ -295,6 +299,9 @@ class HeadParser:
         if self._request_id:
             request.request_id = self._request_id
             self._request_id = b""
+        if self._wants_trailers:
+            request.wants_trailers = True
+            self._wants_trailers = False
         if self._underscored is not None:
             request.underscored = self._underscored
             self._underscored = None
@@ -330,10 +337,6 @@ class HeadParser:
             if known - {b"100-continue"}:
                 raise ProtocolError(417, "the only expectation known is 100-continue", "RFC 9110 section 10.1.1")
             request.expects_continue = bool(known) and request.content_length != 0
-
-
-def _nowhere(line: tuple[bytes, bytes], /) -> None:
-    """Where field lines go while no head is being read."""
 
 
 def _check_host(host: bytes) -> None:

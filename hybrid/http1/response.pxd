@@ -3,6 +3,8 @@ cimport cython
 
 from hybrid.http.request cimport Request
 
+cdef dict _COUNTED
+
 cdef class Prefixes:
     cdef public dict rendered
     cdef public object _common, _date, _extra, _server, _with_date
@@ -15,12 +17,13 @@ cdef class Response:
     cdef public int status
     cdef public object _status, headers
 
+    @cython.locals(codes=dict)
     cpdef start(self, object status, object headers)
     cpdef bytes content(self, bytes data, bint more)
     @cython.locals(size=Py_ssize_t, lines=list)
-    cpdef bytes whole(self, bytes data)
+    cdef bytes whole(self, bytes data)
     cpdef tuple frame(self, bytes data, bint more)
     @cython.locals(size=Py_ssize_t)
-    cpdef tuple _frame(self, bytes before, bytes data, bint more)
-    @cython.locals(length=Py_ssize_t, lines=list, request=Request)
-    cpdef list _lines(self, Py_ssize_t size, bint more)
+    cdef tuple _frame(self, bytes before, bytes data, bint more)
+    @cython.locals(known=dict, length=Py_ssize_t, lines=list, request=Request)
+    cdef list _lines(self, Py_ssize_t size, bint more)

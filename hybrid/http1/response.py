@@ -265,7 +265,8 @@ class Response:
         """
         if self.head_sent:
             raise ResponseError("the response has already started")
-        self.status = CODES.get(status) or status_code(status)
+        codes = CODES
+        self.status = codes.get(status) or status_code(status)
         self._status = status
         self.headers = headers
 
@@ -382,7 +383,7 @@ class Response:
             lines.append(line)
         if not self.head_sent or self.is_complete or not self.has_body or not self._chunked:
             return self.content(b"", more=False)
-        if not wants_trailers(self.request):
+        if not self.request.wants_trailers:
             lines = []
         self.is_complete = True
         return b"".join((b"0\r\n", *lines, b"\r\n"))
@@ -393,10 +394,10 @@ class Response:
         status = self._status
         lines = [self._prefixes.rendered.get(status) or self._prefixes.of(status)]
         length = -1
-        get = _LINES.get
+        known = _LINES
         for header in self.headers:
             try:
-                line = get(header)
+                line = known.get(header)
             except TypeError:  # a list, which ASGI allows, has no hash
                 line = None
             if type(line) is bytes:
@@ -482,12 +483,6 @@ def _counted(length: int) -> bytes:
         _COUNTED.clear()
     _COUNTED[length] = line
     return line
-
-
-def wants_trailers(request: Request) -> bool:
-    """The client takes fields behind the content (RFC 9110 section 10.1.4)."""
-    wants = request.header(b"te") or b""
-    return b"trailers" in {coding.strip() for coding in wants.lower().split(b",")}
 
 
 def _length_of(line: bytes, before: int) -> int:

@@ -8,5 +8,5 @@ cdef class Environs:
     cdef public dict _base
     cdef public object _is_stripped, _prefix, _root, _under
 
-    @cython.locals(environ=dict, path=bytes, keys=dict, text=str)
+    @cython.locals(environ=dict, path=bytes, keys=dict, text=str, name=bytes, value=bytes)
     cpdef dict of(self, Request request, dict template)

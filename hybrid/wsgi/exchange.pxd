@@ -1,4 +1,5 @@
 # Types of what is in the module, for a compiled build: docs/decisions/016-compiled-build.md.
+cimport cython
 
 from hybrid.http1.response cimport Response
 
@@ -7,6 +8,8 @@ cdef class Exchange(Response):
     cdef public bint is_plain
     cdef public object closer, source
 
+    @cython.locals(codes=dict)
+    cpdef start_response(self, object status, object headers, object exc_info=*)
     cpdef open(self, object app, dict environ)
-    cpdef _piece(self, bytes data, bint more)
-    cpdef _before_head(self)
+    cdef _piece(self, bytes data, bint more)
+    cdef _before_head(self)

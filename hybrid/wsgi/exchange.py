@@ -159,7 +159,8 @@ class Exchange(Response):
             if not isinstance(name, str) or not isinstance(value, str):
                 raise ResponseError(f"start_response(): header {name!r}: {value!r}; expected two str")
         # As start() does, which this would call for each request. The head is not out: see above.
-        self.status = CODES.get(status) or status_code(status)
+        codes = CODES
+        self.status = codes.get(status) or status_code(status)
         self._status = status
         self.headers = headers
         return self.write

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = sorted(path.relative_to(ROOT) for base in ("hybrid", "workers") for path in (ROOT / base).rglob("*.pxd"))
 _is_class = re.compile(r"cdef class (\w+)").match
-_is_attribute = re.compile(r"    cdef (?:public \w+ )?(.+)").match
+_is_attribute = re.compile(r"    cdef (?:public \w+ )?([^()]+)$").match
 
 
 def typed(text: str) -> dict[str, set[str]]:

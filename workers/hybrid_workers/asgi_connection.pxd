@@ -1,6 +1,8 @@
 # Types of what is in the module, for a compiled build: docs/decisions/016-compiled-build.md.
 cimport cython
 
+from hybrid.asgi.request_cycle cimport RequestCycle
+from hybrid.http.peer cimport Peer
 from hybrid.http.request cimport Request
 from hybrid.http.proxies cimport introduce
 from hybrid.http1.receiver cimport Receiver
@@ -15,17 +17,19 @@ cdef class HttpConnection(Wire):
     cdef public bint _has_next
     cdef public dict _template
     cdef public double eof_at
-    cdef public object _label, body_pace, cycle, label, peer
+    cdef public RequestCycle cycle
+    cdef public Peer peer
+    cdef public object _label, body_pace, label
 
     @cython.locals(request=Request)
     cpdef data_received(self, bytes data)
     @cython.locals(service=Service)
     cpdef _begin(self, Request request)
-    @cython.locals(service=Service, receiver=Receiver, now=double, has_body=bint)
-    cpdef _serve(self, Request request)
+    @cython.locals(service=Service, receiver=Receiver, cycle=RequestCycle, now=double, has_body=bint)
+    cdef _serve(self, Request request)
     @cython.locals(receiver=Receiver, content=bytes, now=double)
-    cpdef _read_on(self, bytes data)
+    cdef _read_on(self, bytes data)
     @cython.locals(service=Service, response=Response, receiver=Receiver, now=double)
-    cpdef complete(self, object cycle, bytes data)
+    cpdef complete(self, RequestCycle cycle, bytes data)
     @cython.locals(service=Service)
-    cpdef on_ended(self, object cycle)
+    cpdef on_ended(self, RequestCycle cycle)

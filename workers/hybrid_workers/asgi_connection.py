@@ -16,7 +16,8 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, cast
 
-from hybrid.asgi import TAIL, RequestCycle
+from hybrid.asgi import TAIL
+from hybrid.asgi.request_cycle import RequestCycle
 from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer

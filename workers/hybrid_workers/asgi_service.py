@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 
 _NEVER: Final = 1 << 62
+_Task = asyncio.Task
+_IS_EAGER = sys.version_info >= (3, 12)
+"""A task may take its first step when it is made."""
 
 
 class Call(Protocol):
@@ -201,10 +204,10 @@ class Service:
         one turn of the loop. Only this task is eager; tasks that the application makes are what they always are.
         """
         self.running.add(cycle)
-        if sys.version_info >= (3, 12):
-            cycle.task = asyncio.Task(coroutine, loop=self.loop, eager_start=True, context=self.context.copy())
+        if _IS_EAGER:
+            cycle.task = _Task(coroutine, loop=self.loop, eager_start=True, context=self.context.copy())  # type: ignore[call-arg]
         else:  # a name that is given need not be made
-            cycle.task = asyncio.Task(coroutine, loop=self.loop, name="call", context=self.context.copy())
+            cycle.task = _Task(coroutine, loop=self.loop, name="call", context=self.context.copy())
 
     def wind_up(self) -> None:
         """The worker stops: every connection ends with the request that it has or is about to bring."""

@@ -19,7 +19,7 @@ from collections import deque
 from math import inf
 from time import monotonic
 
-from hybrid.asgi import Connection
+from hybrid.asgi import Connection, RequestCycle
 from hybrid.errors import ClientGone, DeadlineExceeded, ProtocolError
 from hybrid.http.limits import MOST_PIECES
 from hybrid.http.peer import Peer
@@ -94,16 +94,16 @@ def _nothing_more(work: Work) -> None:
     """Work tells the loop itself what has become of it."""
 
 
-class BridgeCycle:
+class BridgeCycle(RequestCycle):
     """One request of a WSGI application. See hybrid.asgi.Cycle for what the connection expects of it.
 
     `_lock` guards what both sides touch: `_pieces`, `_ahead`, `_overflow`, `_chunks`, `buffered`, `_is_signalled` and
     the flags.
     """
 
-    is_endless = False  # there is nobody in it who could be told
-    holds_head = False
-    """A WSGI response's head goes out with its first content, never before: PEP 3333."""
+    began: float = inf
+    """When a thread took it: before, no deadline runs. See --queue-timeout for the wait."""
+    waited_before: float = 0.0
 
     def __init__(
         self, bridge: Bridge, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
@@ -113,16 +113,12 @@ class BridgeCycle:
         self.response = self._exchange.response
         self.body_is_complete = not has_body
         self.buffered = 0
-        self.is_disconnected = False
-        self.is_cancelled = False
-        self.has_left = False
-        self.is_held = False
-        self.task: asyncio.Task[None] | None = None
+        self.is_disconnected = self.is_cancelled = self.has_left = False
+        self.is_held = False  # a WSGI response's head goes out with its first content, never before: PEP 3333
+        self.is_endless = False  # there is nobody in it who could be told
+        self.task = None
         self.cell = -1
         self.started = 0.0
-        self.began = inf
-        """When a thread took it: before, no deadline runs. See --queue-timeout for the wait."""
-        self.waited_before = 0.0
         self.overdue_at = 0.0
         self.target: Target | None = None
         """The thread, as soon as one has taken the call."""

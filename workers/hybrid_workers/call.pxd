@@ -20,7 +20,7 @@ cdef class Call(Exchange):
     @cython.locals(connection=Connection)
     cpdef release(self)
     @cython.locals(connection=Connection)
-    cpdef _advance(self)
+    cdef _advance(self)
 
 @cython.locals(call=Call, environ=dict, template=dict)
 cpdef begin(WsgiService service, Connection connection, Request request, double now, double began, bint may_hold)

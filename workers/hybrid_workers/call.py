@@ -10,6 +10,7 @@ much as what most requests do with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from enum import IntEnum
 from time import monotonic
@@ -42,7 +43,8 @@ class Outcome(IntEnum):
     """It has not run yet."""
 
 
-_open = Exchange.open
+_open: Callable[..., Piece] = vars(Exchange)["open"]
+"""As Python calls it, in every build: `Exchange.open` is a function of C in a compiled one."""
 _ANSWERED, _PARKED, _BROKEN, _HELD = Outcome.ANSWERED, Outcome.PARKED, Outcome.BROKEN, Outcome.HELD
 _WAITING = Outcome.WAITING
 

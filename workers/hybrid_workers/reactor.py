@@ -464,7 +464,7 @@ class Reactor:
         connection = call.connection
         if outcome is _ANSWERED:
             self.active -= 1
-            self._service.account(call)
+            self._account(call)
             if call.keep_alive:  # which it was told, even if the worker stops now
                 self._await_next(connection, now)
             else:
@@ -477,10 +477,17 @@ class Reactor:
             self.watch(connection, WRITE)
         else:
             self.active -= 1
-            self._service.account(call)
+            self._account(call)
             if not call.is_self_delimiting:
                 connection.reset()
             self._drop(connection)
+
+    def _account(self, call: Call) -> None:
+        """A call is over: count it, in this thread only."""
+        service = self._service
+        service.requests += 1
+        if service.is_observed or call.status >= 500:
+            service.observe(call)
 
     def give_up(self, call: Call) -> None:
         """Answer a call that cannot be ended; its thread goes on without a connection."""
@@ -492,7 +499,7 @@ class Reactor:
         self.active -= 1
         self._words[_ACTIVE] = self.active
         self._is_marked = self.active > 0
-        self._service.account(call)
+        self._account(call)
         self._runner.part(call)
         connection.unseal()
         self._last_words(connection, page)

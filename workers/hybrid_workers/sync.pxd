@@ -21,4 +21,4 @@ cdef class SyncWorker:
     cpdef start(self, Connection connection, Request request)
     cpdef flush(self)
     @cython.locals(call=Call, reactor=Reactor)
-    cpdef _settle_held(self, double now)
+    cdef _settle_held(self, double now)

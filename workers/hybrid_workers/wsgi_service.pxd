@@ -14,7 +14,7 @@ cdef class WsgiService:
     cdef public ProxyRules rules
     cdef public Py_ssize_t errors, requests
     cdef public ScoreRow row
-    cdef public bint _is_observed, beats_with_pieces, is_asked_before, keeps_alive, keeps_environ, sends_files
+    cdef public bint beats_with_pieces, is_asked_before, is_observed, keeps_alive, keeps_environ, sends_files
     cdef public object _retires_at, access, admissions, app, body_buffer, context
     cdef public object cut_streams_at, deadlines, ledger, limits, log, request_hooks
     cdef public object shedder, spooling

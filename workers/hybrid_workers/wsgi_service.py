@@ -87,21 +87,16 @@ class WsgiService:
         self._retires_at = _NEVER
         if settings.max_requests:
             self._retires_at = settings.max_requests + random.randint(0, settings.max_requests_jitter)
-        self._is_observed = (
+        self.is_observed = (
             self.ledger is not None
             or self.request_hooks is not None
             or self.access is not None
             or self._retires_at < _NEVER
         )
-        """Somebody wants to know of every request."""
+        """Somebody wants to know of every request, not only of those answered with 5xx."""
 
-    def account(self, call: Call) -> None:
-        """A call is over: count it, log it, and ask for a successor when that was the last one wanted. One thread."""
-        self.requests += 1
-        if self._is_observed or call.status >= 500:
-            self._observe(call)
-
-    def _observe(self, call: Call) -> None:
+    def observe(self, call: Call) -> None:
+        """A call is over of which somebody wants to know: log it, and ask for a successor if it was the last wanted."""
         if call.status >= 500:
             self.errors += 1
         if self.ledger is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
+from collections import ChainMap
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -119,6 +120,14 @@ def test_plain_response_is_one_write() -> None:
     assert play.wire.sent == b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok"
     assert play.wire.events == ["complete", "ended"]
     assert play.wire.reports == []
+
+
+def test_messages_may_be_any_mapping() -> None:
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        await send(ChainMap({}, START))
+        await send(ChainMap(END, {"more_body": False}))
+
+    assert Play(app).run().wire.sent.endswith(b"content-length: 2\r\n\r\nok")
 
 
 def test_start_alone_puts_nothing_on_the_wire() -> None:

@@ -15,7 +15,7 @@ PEER = Peer(client=("203.0.113.7", 40001), server=("192.0.2.1", 8000))
 
 def request(target: bytes = b"/", *, method: str = "GET", version: int = 1, root_path: str = "") -> Request:
     made = Request()
-    made.method, made.version, made.forwarded = method, version, False
+    made.method, made.version, made.forwarded, made.wants_trailers = method, version, False, False
     made.path, _, made.query = target.partition(b"?")
     made.headers = [(b"host", b"example.org")]
     made.head = b""

@@ -33,6 +33,22 @@ def test_names_are_lower_case_and_values_without_white_space(parser: HeadParser)
     assert request.headers == [(b"host", b"a"), (b"x-thing", b"a b"), (b"x-thing", b""), (b"accept", b"*/*")]
 
 
+@pytest.mark.parametrize(
+    ("lines", "wants"),
+    [
+        ((), False),
+        ((b"TE: trailers",), True),
+        ((b"te: deflate;q=0.5 ,\tTrailers",), True),
+        ((b"TE: gzip", b"TE: trailers"), True),
+        ((b"TE: xtrailers",), False),
+        ((b"TE:",), False),
+    ],
+)
+def test_whether_the_client_takes_trailers(parser: HeadParser, lines: tuple[bytes, ...], wants: bool) -> None:
+    assert parser.parse(head(*lines)).wants_trailers is wants
+    assert not parser.parse(head(b"X: trailers")).wants_trailers
+
+
 @pytest.mark.parametrize("line", [b" ", b"\t", b" \t ", b"  X: y", b"X : y \t", b"X \t"])
 def test_a_line_of_white_space_or_behind_it_is_no_end_and_no_field(parser: HeadParser, line: bytes) -> None:
     assert refused(parser, head(b"A: b \t", line, b"C: d")) == 400
