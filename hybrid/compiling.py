@@ -21,7 +21,7 @@ SWITCH: Final = "COMPILE_HYBRID"
 """Variables that begin with HYBRID_ are settings."""
 SOURCES: Final = (".", "workers")
 """Where packages stand, from the root of the project."""
-_C_OPTIONS: Final = ["-g0", "-Werror=incompatible-pointer-types"]
+_C_OPTIONS: Final = ["-O3", "-fno-plt", "-g0", "-Werror=incompatible-pointer-types"]
 """A function called with other arguments than it takes is an error, as compilers newer than GCC 13 have it anyway."""
 
 

@@ -3,7 +3,7 @@ cimport cython
 
 from hybrid.http.request cimport Request
 
-cdef dict _UPPER
+cdef dict _ASGI
 
 cdef class Scopes:
     cdef public bint _is_stripped

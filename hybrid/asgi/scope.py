@@ -18,8 +18,7 @@ from hybrid.http.tls_facts import TlsFacts
 
 ASGI_VERSION = "3.0"
 SPEC_VERSION = "2.5"
-_UPPER: dict[str, None] = dict.fromkeys(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"))
-"""Those that need no look at their letters."""
+_ASGI = {"version": ASGI_VERSION, "spec_version": SPEC_VERSION}
 
 
 class Scopes:
@@ -54,12 +53,13 @@ class Scopes:
     def http(self, template: Scope, request: Request) -> Scope:
         """The scope of one request on the connection of that template."""
         scope = template.copy()
-        scope["asgi"] = {"version": ASGI_VERSION, "spec_version": SPEC_VERSION}
-        method = request.method
-        scope["method"] = method if method in _UPPER else method.upper()
+        scope["asgi"] = _ASGI.copy()
+        if request.method != "GET":
+            scope["method"] = request.method.upper()
         scope["raw_path"] = path = request.path
         scope["path"] = text = decoded(path)
-        scope["query_string"] = request.query
+        if request.query:
+            scope["query_string"] = request.query
         scope["headers"] = request.headers
         scope["state"] = self.state.copy()
         if not request.version:

@@ -12,7 +12,7 @@ cdef class HeadParser:
     cdef public object _connection, _expect, _feed, _fields, _host
     cdef public object _length, _limits, _request_id, _transfer, _underscored, _upgrade
 
-    @cython.locals(request=Request, eol=Py_ssize_t, headers=list, lines=dict)
+    @cython.locals(request=Request, eol=Py_ssize_t, headers=list, line=bytes, lines=dict, rest=bytes)
     cpdef Request parse(self, bytes head)
     @cython.locals(meaning=int)
     cpdef on_header(self, bytes name, bytes value)

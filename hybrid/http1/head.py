@@ -32,7 +32,7 @@ _HOSTS: set[bytes] = set()
 
 _LINES: dict[bytes, tuple[str, bytes, bytes, bytes, int]] = {}
 """Request lines already found valid, short and without a query: (method, target, path, query, version)."""
-_NO_LINE = b"GET / HTTP/1.1"
+_NO_LINE = b"GET / HTTP/1.1\r\n"
 """Stands in for a request line before back ends."""
 _MOST_LINES = 256
 _LONGEST_LINE = 100
@@ -123,19 +123,20 @@ class HeadParser:
         head over the limit, 417 unknown expectation, 501 CONNECT or a transfer coding, 505 not HTTP/1.x.
         """
         try:
-            eol = head.find(b"\r\n")
+            line, _, rest = head.partition(b"\r\n")
+            eol = len(line)
             if not 0 < eol <= self._longest_line:
                 if eol:
                     raise too_long_line(self._limits)
-                return self.parse(head[2:])  # one empty line in front is let through: Receiver admits no more
+                return self.parse(rest)  # one empty line in front is let through: Receiver admits no more
             if len(head) > self._longest_head:
                 raise too_long_head(self._limits)
             request = Request.__new__(Request)  # which has nothing to initialize
             request.head = head
             lines = _LINES
-            known = lines.get(head[:eol])
+            known = lines.get(line)
             if known is None:
-                self._request_line(head[:eol], request)
+                self._request_line(line, request)
             else:
                 request.method, request.target, request.path, request.query, request.version = known
                 request.host = None
@@ -151,7 +152,7 @@ class HeadParser:
             self._host = _NO_HOST
             try:
                 # Fills headers, and through on_header() everything that a field may mean.
-                (self._feed or self._begin())(_NO_LINE + head[eol:])
+                (self._feed or self._begin())(_NO_LINE + rest)
             except Exception as error:
                 self._feed = None
                 self._fields.judge(error)

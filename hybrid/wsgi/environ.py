@@ -29,7 +29,7 @@ _KEYS: dict[bytes, str] = {
 """Field name, lower-case -> its key; "" for one that must not get in."""
 _MOST = 1024
 _LONGEST = 64
-_LATER = ("REQUEST_METHOD", "RAW_URI", "PATH_INFO", "REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT")
+_LATER = ("RAW_URI", "PATH_INFO", "REMOTE_ADDR", "REMOTE_PORT", "SERVER_NAME", "SERVER_PORT")
 """Every environ has these, and its own."""
 
 
@@ -70,6 +70,7 @@ class Environs:
             "wsgi.multiprocess": is_multiprocess,
             "wsgi.run_once": False,
             "wsgi.file_wrapper": FileWrapper,
+            "REQUEST_METHOD": "GET",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "QUERY_STRING": "",
             "SERVER_SOFTWARE": f"hybrid/{__version__}",
@@ -100,7 +101,8 @@ class Environs:
     def of(self, request: Request, template: Environ) -> Environ:
         """The environ of one request: a new dict that the application may do with as it likes."""
         environ = template.copy()
-        environ["REQUEST_METHOD"] = request.method
+        if request.method != "GET":
+            environ["REQUEST_METHOD"] = request.method
         if not request.version:
             environ["SERVER_PROTOCOL"] = "HTTP/1.0"
         path = request.path

@@ -6,6 +6,7 @@ from hybrid.wsgi.exchange cimport Exchange
 from hybrid_workers.connection cimport Connection
 from hybrid_workers.wsgi_service cimport WsgiService
 
+@cython.final
 cdef class Call(Exchange):
     cdef public Connection connection
     cdef public Py_ssize_t _cell

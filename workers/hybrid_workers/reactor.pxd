@@ -7,6 +7,7 @@ from hybrid_workers.call cimport Call
 from hybrid_workers.connection cimport Connection
 from hybrid_workers.wsgi_service cimport WsgiService
 
+@cython.final
 cdef class Reactor:
     cdef dict __dict__
     cdef public ProxyRules _rules

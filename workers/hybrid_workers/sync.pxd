@@ -8,6 +8,7 @@ from hybrid_workers.outbox cimport Haste
 from hybrid_workers.reactor cimport Reactor
 from hybrid_workers.wsgi_service cimport WsgiService
 
+@cython.final
 cdef class SyncWorker:
     cdef dict __dict__
     cdef public Haste _haste
