@@ -33,3 +33,4 @@ cdef class HttpConnection(Wire):
     cpdef complete(self, RequestCycle cycle, bytes data)
     @cython.locals(service=Service)
     cpdef on_ended(self, RequestCycle cycle)
+    cdef _log(self, RequestCycle cycle, int status, double now)

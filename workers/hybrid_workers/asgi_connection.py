@@ -176,7 +176,7 @@ class HttpConnection(Wire):
         if cycle is not None:
             cycle.disconnect()
             if service.access is not None:
-                self._log(cycle, cycle.response.status if cycle.response.head_sent else 499)
+                self._log(cycle, cycle.response.status if cycle.response.head_sent else 499, monotonic())
         service.on_connection_closed()
 
     def resume_writing(self) -> None:
@@ -379,7 +379,7 @@ class HttpConnection(Wire):
         else:
             self._refuse(error)
         if self.service.access is not None:
-            self._log(cycle, error.status)
+            self._log(cycle, error.status, monotonic())
 
     # -- the cycle calls --------------------------------------------------------------------------
 
@@ -404,20 +404,21 @@ class HttpConnection(Wire):
     def complete(self, cycle: RequestCycle, data: bytes) -> None:
         service = self.service
         response = cycle.response
+        now = monotonic()
         service.answered += 1
         if response.status >= 500:
             service.errors += 1
         if service.ledger is not None:
-            service.ledger.count(self.route, response.status, monotonic() - cycle.started)
+            service.ledger.count(self.route, response.status, now - cycle.started)
         if service.access is not None:
-            self._log(cycle, response.status)
+            self._log(cycle, response.status, now)
         if self.cycle is not cycle:
             return
         self.cycle = None
         receiver = self.receiver
         if receiver.body is None and response.keep_alive and (not self.eof_at or receiver.buffer):
             self.phase = _IDLE
-            self.since = now = monotonic()
+            self.since = now
             if data:
                 if self.pieces:
                     self.pieces.append(data)  # it is in the outbox
@@ -446,7 +447,7 @@ class HttpConnection(Wire):
         if self.cycle is cycle:
             self.cycle = None
             if self.service.access is not None:
-                self._log(cycle, cycle.response.status if cycle.response.head_sent else 499)
+                self._log(cycle, cycle.response.status if cycle.response.head_sent else 499, monotonic())
             self._break(cycle.response)
 
     def was_answered(self, cycle: RequestCycle) -> None:
@@ -456,7 +457,7 @@ class HttpConnection(Wire):
             self.service.answered += 1
             self.service.errors += 1
             if self.service.access is not None:
-                self._log(cycle, cycle.response.status)
+                self._log(cycle, cycle.response.status, monotonic())
             self._linger()
 
     def on_ended(self, cycle: RequestCycle) -> None:
@@ -611,7 +612,7 @@ class HttpConnection(Wire):
         if self.cycle is not None:
             self.cycle.started += seconds
 
-    def _log(self, cycle: RequestCycle, status: int) -> None:
+    def _log(self, cycle: RequestCycle, status: int, now: float) -> None:
         access = self.service.access
         assert access is not None
         client = cycle.request.client
@@ -619,7 +620,7 @@ class HttpConnection(Wire):
             cycle.request,
             status,
             cycle.response.bytes_sent,
-            monotonic() - cycle.started,
+            now - cycle.started,
             client[0] if client else "",
             cycle.headers if access.needs_response_headers else None,
         )
