@@ -180,6 +180,22 @@ def test_who_has_an_answer_by_the_next_turn_and_is_closed_is_never_watched(play:
     play(scenario)
 
 
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_the_end_is_right_behind_the_answer_and_the_guest_is_told_later(play: Play, how: str) -> None:
+    async def scenario(scene: Scene) -> None:
+        guest = scene.admit()
+        guest.transport.write(b"answer")
+        getattr(guest.transport, how)()
+        scene.client.setblocking(True)  # no turn of the loop
+        scene.client.settimeout(LIMIT_S)
+        assert scene.client.recv(100) == b"answer"
+        assert scene.client.recv(100) == b""
+        assert guest.said == ["made"]
+        await guest.until("lost")
+
+    play(scenario)
+
+
 def test_who_stays_is_watched_from_the_next_turn_on(play: Play, spy: list[int]) -> None:
     async def scenario(scene: Scene) -> None:
         scene.guest.may_move = False
