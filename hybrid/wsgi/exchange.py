@@ -118,7 +118,9 @@ class Exchange(Response):
             if data:
                 if type(data) is not bytes:
                     data = bytes(data)  # of a class of the application's, which nobody below would know as bytes
-                return self._piece(data, more=not self._is_single)
+                piece = self._piece(data, more=not self._is_single)
+                self.is_complete = self.is_full  # then the application is asked for no more
+                return piece
         return self._piece(b"", more=False)
 
     def close(self) -> None:

@@ -163,8 +163,8 @@ class FirstTransport(asyncio.Transport):
         if self._watched:
             self.look()
         if error is None:
-            # Now, right behind the answer. A client that has read that first would be the first to close, too, and could
-            # not use its port again for a minute (TIME-WAIT: RFC 9293 section 3.6.1).
+            # Now, right behind the answer. A client that has read that first would be the first to close, too, and
+            # could not use its port again for a minute (TIME-WAIT: RFC 9293 section 3.6.1).
             self._sock.close()
         self._threshold.end(self, error)
 

@@ -153,6 +153,9 @@ class Call(Exchange):
                         outcome = _HELD
                     else:
                         outcome = _ANSWERED if connection.write(piece) else self._advance()
+                elif self.may_hold and self.is_complete and type(piece) is bytes and self._is_held_alone():
+                    self.held = piece
+                    outcome = self._close_held()
                 else:
                     connection.write(piece)
                     if self.rest is not None:
@@ -168,6 +171,19 @@ class Call(Exchange):
             connection.call = None
             service.row.end(self._cell)
         return outcome
+
+    def _is_held_alone(self) -> bool:
+        """Nothing is to be written before or behind what may be held."""
+        return self.rest is None and not self.connection.out_size
+
+    def _close_held(self) -> Outcome:
+        """The answer is whole, and all that is left of the call is to tell the application."""
+        if self.closer is not None:
+            try:
+                self._context.run(self.close)
+            except BaseException as error:  # as in run(); the answer is what it is
+                self._tell(error)
+        return _HELD
 
     def _shed(self, verdict: Verdict) -> Outcome:
         """Answer without the application: the time until a thread took the call was too long."""
@@ -220,10 +236,7 @@ class Call(Exchange):
     def _fail(self, error: BaseException) -> Outcome:
         connection = self.connection
         was_complete = self.is_complete
-        if isinstance(error, BrokenBody):
-            self._service.log.debug("%s", error)
-        elif not (isinstance(error, DeadlineExceeded) or self.step is Step.GIVEN_UP):  # of these the log knows
-            self._service.log_failure(error, self.request, connection)
+        self._tell(error)
         answer = None if was_complete else self.fail(error)
         self._give_up()
         if answer is None and not was_complete:
@@ -236,6 +249,13 @@ class Call(Exchange):
         except ClientGone:
             return _BROKEN
         return _ANSWERED if connection.is_flushed else _PARKED
+
+    def _tell(self, error: BaseException) -> None:
+        """Log what the application has raised."""
+        if isinstance(error, BrokenBody):
+            self._service.log.debug("%s", error)
+        elif not (isinstance(error, DeadlineExceeded) or self.step is Step.GIVEN_UP):  # of these the log knows
+            self._service.log_failure(error, self.request, self.connection)
 
     def abandon(self) -> None:
         """The client has gone, or is cut off, while the call was parked: let the application clean up."""

@@ -7,6 +7,9 @@ answers find it awake.
 But what is held back waits for the application calls behind it. So something is held only where calls have
 been fast of late, never while a call waits for its client, and no longer than `PATIENCE_S` and one call. If
 the process dies in that call, the answers held back die with it, as those in its hands always do.
+
+An answer may be held when it is whole. Most frameworks return an iterable with a close(), which is called before the
+answer is sent then: where that is the work of an application after its answer, its calls are not fast.
 """
 
 from __future__ import annotations
