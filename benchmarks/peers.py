@@ -82,9 +82,9 @@ def prepare(servers: Sequence[Server], interpreter: Interpreter, folder: Path = 
             print(f"Installing {package}", flush=True)
             subprocess.run([*pip, package], check=True)
     for package in sorted({server.package for server in servers if server.package}):
-        if not is_installed(environment, package):
-            print(f"Installing {package}", flush=True)
-            wanted = {one.undeclared for one in servers if one.package == package and one.undeclared}
+        wanted = {one.undeclared for one in servers if one.package == package and one.undeclared}
+        if not (is_installed(environment, package) and all(environment.version(one) for one in wanted)):
+            print(f"Installing {', '.join([package, *sorted(wanted)])}", flush=True)
             # What it does not ask for may be a parser in C that does not build here: then it runs without.
             for choice in [[package, *wanted], [package]] if wanted else [[package]]:
                 done = subprocess.run([*pip, *choice], capture_output=True, text=True, check=False)

@@ -38,6 +38,8 @@ async def send_file(connection: HttpConnection, head: bytes, fd: int, offset: in
     own = transport.get_extra_info("socket")
     if not IS_POSSIBLE or own is None or transport.get_extra_info("ssl_object") is not None:
         return False
+    if transport.is_closing():
+        return False  # its socket may be closed before anybody is told; what is written to it is dropped
     connection.flush()
     if transport.get_write_buffer_size():
         return False

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from collections import deque
 from dataclasses import replace
 from time import monotonic
 from types import FrameType
@@ -72,8 +71,6 @@ class GeventWorker:
         self._context = context
         self._row = context.row
         self._main = _THREADS.get_ident()
-        self._rested: deque[tuple[float, GreenConnection]] = deque()
-        """When which connections had an answer, for so long that their greenlets may still be wanted."""
         most = context.settings.worker_connections
         context.row.words[Word.CAPACITY] = min(most, context.settings.limit_concurrency or most)
 
@@ -186,20 +183,18 @@ class GeventWorker:
             self._poller.wake()  # the next request has come already, so that no event will tell of it
         assert isinstance(connection, GreenConnection), "the reactor was told to make these"
         connection.rested_at = now
-        self._rested.append((now, connection))
 
     # -- in a greenlet of its own ---------------------------------------------------------------------
 
     def _let_go(self) -> None:
         """End the greenlets of connections that bring no more requests: most of what an idle one costs is its stack."""
-        rested = self._rested
         while True:
             sleep(REST_S / 2)
             due = monotonic() - REST_S
-            while rested and rested[0][0] <= due:
-                rested_at, connection = rested.popleft()
+            for connection in list(self._reactor.connections.values()):
+                assert isinstance(connection, GreenConnection), "the reactor was told to make these"
                 keeper = connection.keeper
-                if keeper is not None and connection.rested_at == rested_at and connection.phase is Phase.IDLE:
+                if keeper is not None and connection.rested_at <= due and connection.phase is Phase.IDLE:
                     connection.keeper = None
                     keeper.end()
 

@@ -118,8 +118,11 @@ class GThreadWorker:
         has by now set whatever is tested here.
         """
         reactor = self._reactor
-        reactor.returned.append(call)
         connection = call.connection
+        if call.outcome is Outcome.ANSWERED and not call.keep_alive:
+            # Right behind the answer: a client that has read it would close first, and keep its port in TIME-WAIT.
+            connection.finish_writing()
+        reactor.returned.append(call)
         if (
             call.outcome is not Outcome.ANSWERED
             or connection.watched != READ

@@ -67,6 +67,13 @@ def kill_idle(environ: Environ) -> str:
     return "killed"
 
 
+def connections(environ: Environ) -> str:
+    """How many connections the worker has in its memory."""
+    import gc
+
+    return str(sum(type(one).__name__ == "GreenConnection" for one in gc.get_objects()))
+
+
 def kill_self(environ: Environ) -> str:
     gevent.getcurrent().kill()
     return "alive"

@@ -104,6 +104,13 @@ def test_what_an_application_keeps_by_greenlet_lives_as_long_as_the_connection(s
     server.log.wait("^gone after 3$")
 
 
+def test_a_connection_that_has_ended_is_forgotten_at_once(start: Start) -> None:
+    server = start()
+    for _ in range(20):
+        assert server.get("/").body == b"hello"
+    assert int(server.get("/connections").body) < 5
+
+
 def test_requests_sent_ahead_need_no_further_event(start: Start) -> None:
     server = start()
     with server.connected() as sock:

@@ -7,12 +7,14 @@ import contextvars
 import socket
 import struct
 from collections.abc import Callable, Coroutine, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import uvloop
 
 from hybrid_workers.asgi_first_transport import FirstTransport
+from hybrid_workers.asgi_sendfile import send_file
 from hybrid_workers.asgi_threshold import Threshold
 from hybrid_workers.poller import READ
 
@@ -192,6 +194,17 @@ def test_the_end_is_right_behind_the_answer_and_the_guest_is_told_later(play: Pl
         assert scene.client.recv(100) == b""
         assert guest.said == ["made"]
         await guest.until("lost")
+
+    play(scenario)
+
+
+def test_no_file_is_sent_past_a_transport_that_has_ended_before_its_guest_is_told(play: Play) -> None:
+    async def scenario(scene: Scene) -> None:
+        guest = scene.admit()
+        guest.transport.abort()
+        connection: Any = SimpleNamespace(transport=guest.transport)
+        assert not await send_file(connection, b"head", 0, 0, 1)
+        assert guest.said == ["made"]
 
     play(scenario)
 
