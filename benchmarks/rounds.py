@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.load import LoadFailed
+from benchmarks.peers import ROOT
 from benchmarks.process import ServerFailed
 from benchmarks.questioning import Bench, Question, Sample
 from benchmarks.servers import Server
@@ -47,10 +48,15 @@ def ask(
             try:
                 sample = question.measure(bench, server, app)
             except (ServerFailed, LoadFailed) as error:
-                results.failures[server.name] = str(error)
+                results.failures[server.name] = without_root(str(error))
                 say(f"  {server.name}: {error}")
                 continue
             results.samples.setdefault(server.name, []).append(sample)
             first, heading = next(iter(question.columns.items()))
             say(f"  round {number}/{rounds}  {server.name:<20} {sample[first]:>10.1f}  {heading}")
     return results
+
+
+def without_root(text: str) -> str:
+    """With paths as seen from the project's folder: a result is to be the same wherever that stands."""
+    return text.replace(f"{ROOT}/", "")
