@@ -14,7 +14,6 @@ from benchmarks.questioning import HELLO, Bench, Question, Sample
 from benchmarks.servers import Server
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-ENOUGH_FILES = 12_000
 OPENED_WITHIN_S = 60.0
 """A server that keeps no connection may take its time to end each."""
 

@@ -11,7 +11,10 @@ from hybrid.http1.response import Response
 
 
 class RequestCycle:
-    """One call. What these are when it begins, each kind of cycle says for itself: one is made for each request."""
+    """One call. What these are when it begins, each kind of cycle says for itself: one is made for each request.
+
+    So does it with the methods that are not implemented here; a class that is compiled cannot be an abstract one.
+    """
 
     __slots__ = (
         "body_is_complete",

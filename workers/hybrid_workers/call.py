@@ -147,15 +147,19 @@ class Call(Exchange):
                 if not service.keeps_environ:
                     self.environ = GONE
                 piece = self._context.run(_open, self, service.app, environ)
-                if self.is_plain:
-                    if self.may_hold and not connection.out_size and type(piece) is bytes:
-                        self.held = piece
-                        outcome = _HELD
-                    else:
-                        outcome = _ANSWERED if connection.write(piece) else self._advance()
-                elif self.may_hold and self.is_complete and type(piece) is bytes and self._is_held_alone():
+                if (
+                    self.may_hold
+                    and self.is_complete
+                    and type(piece) is bytes
+                    and not connection.out_size
+                    and (self.is_plain or self.rest is None)
+                ):
                     self.held = piece
-                    outcome = self._close_held()
+                    if self.closer is not None:
+                        self._close_held()
+                    outcome = _HELD
+                elif self.is_plain:
+                    outcome = _ANSWERED if connection.write(piece) else self._advance()
                 else:
                     connection.write(piece)
                     if self.rest is not None:
@@ -172,18 +176,12 @@ class Call(Exchange):
             service.row.end(self._cell)
         return outcome
 
-    def _is_held_alone(self) -> bool:
-        """Nothing is to be written before or behind what may be held."""
-        return self.rest is None and not self.connection.out_size
-
-    def _close_held(self) -> Outcome:
+    def _close_held(self) -> None:
         """The answer is whole, and all that is left of the call is to tell the application."""
-        if self.closer is not None:
-            try:
-                self._context.run(self.close)
-            except BaseException as error:  # as in run(); the answer is what it is
-                self._tell(error)
-        return _HELD
+        try:
+            self._context.run(self.close)
+        except BaseException as error:  # as in run(); the answer is what it is
+            self._tell(error)
 
     def _shed(self, verdict: Verdict) -> Outcome:
         """Answer without the application: the time until a thread took the call was too long."""

@@ -119,7 +119,7 @@ class GThreadWorker:
         """
         reactor = self._reactor
         connection = call.connection
-        if call.outcome is Outcome.ANSWERED and not call.keep_alive:
+        if call.outcome is Outcome.ANSWERED and not call.keep_alive and not call.is_detached:
             # Right behind the answer: a client that has read it would close first, and keep its port in TIME-WAIT.
             connection.finish_writing()
         reactor.returned.append(call)
@@ -129,6 +129,6 @@ class GThreadWorker:
             or connection.receiver.buffer
             or not (reactor.acceptor.is_accepting or reactor.acceptor.is_ahead)
             or (reactor.crossroads is not None and not reactor.crossroads.is_receiving)
-            or not call.exchange.response.keep_alive
+            or not call.keep_alive
         ):
             reactor.wakeup.wake()

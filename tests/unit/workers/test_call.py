@@ -36,7 +36,8 @@ def introduced() -> Request:
     return request
 
 
-def begun(*, keeps_alive: bool = True) -> Call:
+def serving(*, keeps_alive: bool = True) -> Any:
+    """What calls need of a service to begin."""
     service: Any = WsgiService.__new__(WsgiService)
     service.prefixes = Prefixes()
     service.environs = Environs(errors=io.StringIO(), is_multithread=False, is_multiprocess=False)
@@ -45,6 +46,11 @@ def begun(*, keeps_alive: bool = True) -> Call:
     service.row.take(1, 0, 0.0)
     service.keeps_alive = keeps_alive
     service.sends_files = True
+    return service
+
+
+def begun(*, keeps_alive: bool = True) -> Call:
+    service = serving(keeps_alive=keeps_alive)
     connection: Any = Connection.__new__(Connection)
     connection.prefixes = None
     connection.template = service.environs.template(PEER)
@@ -93,15 +99,9 @@ class Answer:
 @contextmanager
 def held_back(app: App) -> Iterator[tuple[Call, socket.socket]]:
     """A call whose answer may be held back, and the client's end of its connection."""
-    service: Any = WsgiService.__new__(WsgiService)
+    service = serving()
     service.app = app
-    service.prefixes = Prefixes()
-    service.environs = Environs(errors=io.StringIO(), is_multithread=False, is_multiprocess=False)
-    service.ledger = None
-    service.row = Scoreboard(1).row(0)
-    service.row.take(1, 0, 0.0)
-    service.keeps_alive = True
-    service.sends_files = service.is_asked_before = service.keeps_environ = service.beats_with_pieces = False
+    service.is_asked_before = service.keeps_environ = service.beats_with_pieces = False
     service.log = logging.getLogger("test_call")
     ours, client = socket.socketpair()
     with ours, client:
