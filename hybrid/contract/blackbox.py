@@ -7,15 +7,28 @@ has made and reads when the worker is dead. Only Python frames: what a C library
 
 from __future__ import annotations
 
+import ctypes
 import faulthandler
+import mmap
 import os
 import signal
 from collections.abc import Callable
+
+from hybrid.contract import libc
 
 DUMP_SIGNAL: int | None = signal.SIGRTMIN + 10 if hasattr(signal, "SIGRTMIN") else None
 """Asks a worker for its stacks and harms nothing; None where there are no real-time signals."""
 
 _MOST_BYTES = 64 * 1024
+_SIGNAL_STACK_BYTES = 1 << 20
+"""Handlers that interrupt each other, one for each of the 64 signals, at up to 11 KB of registers each."""
+_signal_stack: mmap.mmap | None = None
+
+
+class _Stack(ctypes.Structure):
+    """stack_t of sigaltstack(2), on Linux."""
+
+    _fields_ = [("sp", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
 
 
 def make() -> int:
@@ -35,7 +48,24 @@ def record_stacks(fd: int) -> None:
         if DUMP_SIGNAL is not None:
             faulthandler.register(DUMP_SIGNAL, file=fd, all_threads=True, chain=False)
     except (OSError, RuntimeError, ValueError):  # no such descriptor: it lives on without
-        pass
+        return
+    _widen_signal_stack()
+
+
+def _widen_signal_stack() -> None:
+    """Have a larger stack for signal handlers than faulthandler makes. For the thread that calls.
+
+    Python runs all its handlers in C on that stack, and there is room on it for two or three that interrupt each other,
+    where the processor has AVX-512; a fourth is a segmentation fault. Pages that are never used are no memory.
+    """
+    global _signal_stack
+    sigaltstack = libc.find("sigaltstack")
+    if sigaltstack is None:
+        return
+    if _signal_stack is None:
+        _signal_stack = mmap.mmap(-1, _SIGNAL_STACK_BYTES, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(_signal_stack))
+    sigaltstack(ctypes.byref(_Stack(start, 0, _SIGNAL_STACK_BYTES)), None)
 
 
 def record_more(fd: int, write: Callable[[], object]) -> None:
