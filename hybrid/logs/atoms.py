@@ -1,19 +1,21 @@
 """The access log format: gunicorn's atoms, compiled into one function.
 
 Interpreting a format per request (a dict of twenty values and one `%`) costs more than the whole
-request parser. Here the format becomes the source of one function that touches only what is used
-in it: one pass over the request headers, one `%`. Literal text and header names enter that
-source by repr() only, so the format cannot inject code.
+request parser. Here the format becomes one function that touches only what is used in it: one pass
+over the request headers, one f-string. Literal text enters it as a constant and header names by repr()
+only, so the format cannot inject code. What clients send again and again is made safe once.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol, TypeAlias, cast
 
 
@@ -54,90 +56,116 @@ _NUMBERS = {
     "M": "int(duration * 1000)",
     "D": "int(duration * 1000000)",
 }
-_METHOD = "(request.method if request.method in METHODS else clean_text(request.method))"
+_METHOD = "(method if (method := request.method) in METHODS else clean_text(method))"
+# Targets with a query are seldom asked for twice.
+_TARGET = "(clean(request.target) if request.query else known.get(target := request.target) or keep(target))"
+_VERSION = '("HTTP/1.1" if request.version else "HTTP/1.0")'
 _TEXTS = {
     "h": "(clients.get(client) or clean_client(client))",
     "l": "'-'",
     "t": "stamp",
-    "r": f"{_METHOD} + ' ' + clean(request.target) + (' HTTP/1.1' if request.version else ' HTTP/1.0')",
+    "r": f"f'{{{_METHOD}}} {{{_TARGET}}} {{{_VERSION}}}'",
     "m": _METHOD,
-    "U": "clean(request.path)",
+    "U": "(known.get(path := request.path) or keep(path))",
     "q": "clean(request.query)",
-    "H": "('HTTP/1.1' if request.version else 'HTTP/1.0')",
+    "H": _VERSION,
     "L": "'%.6f' % duration",
     "p": "'<%d>' % getpid()",
 }
 _FIELDS = {"f": "referer", "a": "user-agent"}
+_KEPT = "(known.get({0}) or keep({0}))"
 
 _NAMED = re.compile(r"\{(.+)\}([ioe])", re.DOTALL)
 
 
 def compile_format(text: str) -> CompiledFormat:
     """Compile a format. Raises ValueError, saying where, for a % that begins no atom."""
-    template: list[str] = []
-    values: list[str] = []
+    pieces: list[ast.expr] = []
     fields: dict[str, str] = {}
     answers: dict[str, str] = {}
     unknown: list[str] = []
     needs_environ = False
     at = 0
     for match in _ATOM.finditer(text):
-        template.append(_literal(text, at, match.start()))
+        pieces.append(_literal(text, at, match.start()))
         at = match.end()
         name, width, conversion = match.groups()
         if name is None:
-            template.append("%%")
+            pieces.append(ast.Constant("%"))
             continue
         named = _NAMED.fullmatch(name)
         if name in _NUMBERS:
-            values.append(_NUMBERS[name])
+            value = _NUMBERS[name]
         elif name == "u":
-            values.append(_unless_absent("user", fields.setdefault("authorization", f"field{len(fields)}")))
+            value = _unless_absent("user({})", fields.setdefault("authorization", f"field{len(fields)}"))
         elif name in _TEXTS:
-            values.append(_TEXTS[name])
+            value = _TEXTS[name]
         elif name in _FIELDS or (named and named[2] == "i"):
             field = _FIELDS.get(name) or name[1:-2].lower()
-            values.append(_unless_absent("clean", fields.setdefault(field, f"field{len(fields)}")))
+            value = _unless_absent(_KEPT, fields.setdefault(field, f"field{len(fields)}"))
         elif named and named[2] == "o":
-            values.append(_unless_absent("clean", answers.setdefault(named[1].lower(), f"answer{len(answers)}")))
+            value = _unless_absent(_KEPT, answers.setdefault(named[1].lower(), f"answer{len(answers)}"))
         elif named:
             needs_environ = True
-            values.append(f"from_environ(environ, {named[1]!r})")
+            value = f"from_environ(environ, {named[1]!r})"
         else:
             unknown.append(name)
-            values.append("'-'")
-        template.append(f"%{width}{conversion if name in _NUMBERS else 's'}")
-    template.append(_literal(text, at, len(text)))
-    source = _source("".join(template) + "\n", values, fields, answers)
-    return CompiledFormat(_function(source), bool(answers), needs_environ, tuple(unknown))
+            value = "'-'"
+        pieces += _formatted(value, width, conversion if name in _NUMBERS else "s")
+    pieces.append(_literal(text, at, len(text)))
+    pieces.append(ast.Constant("\n"))
+    return CompiledFormat(_function(_tree(pieces, fields, answers)), bool(answers), needs_environ, tuple(unknown))
 
 
-def _literal(text: str, start: int, end: int) -> str:
+def _literal(text: str, start: int, end: int) -> ast.Constant:
     """The text between two atoms, where a % has no business."""
     stray = text.find("%", start, end)
     if stray >= 0:
         raise ValueError(
             f"{text[stray : stray + 12]!r} at character {stray + 1} is no atom such as %(h)s; a plain % is written %%"
         )
-    return text[start:end]
+    return ast.Constant(text[start:end])
 
 
-def _unless_absent(function: str, variable: str) -> str:
+def _unless_absent(value: str, variable: str) -> str:
     """Most fields that a format asks for are absent from most requests."""
-    return f"({function}({variable}) if {variable} is not None else '-')"
+    return f"({value.format(variable)} if {variable} is not None else '-')"
 
 
-def _source(template: str, values: list[str], fields: dict[str, str], answers: dict[str, str]) -> str:
-    body = [
-        *_search("request.headers", fields, ""),
-        *_search("(response_headers or ())", answers, ".lower()"),
-        f"return {template!r} % ({''.join(value + ', ' for value in values)})",
-    ]
-    return (
-        "def render(request, status, response_bytes, duration, client, response_headers, environ, stamp):\n    "
-        + "\n    ".join(body)
-        + "\n"
+def _formatted(value: str, width: str, conversion: str) -> list[ast.expr]:
+    """Pieces of an f-string. What is given no width is cheaper without `%`."""
+    if width or conversion == "f":
+        value = f"{'%' + width + conversion!r} % ({value})"
+    parsed = ast.parse(value, mode="eval").body
+    if isinstance(parsed, ast.JoinedStr):
+        return parsed.values
+    return [parsed if isinstance(parsed, ast.Constant) else ast.FormattedValue(parsed, -1)]
+
+
+def _joined(pieces: list[ast.expr]) -> ast.JoinedStr:
+    """The f-string of these pieces, with as few of them as can be."""
+    fewer: list[ast.expr] = []
+    for is_constant, group in groupby(pieces, lambda piece: isinstance(piece, ast.Constant)):
+        if not is_constant:
+            fewer += group
+        elif text := "".join(str(cast("ast.Constant", piece).value) for piece in group):
+            fewer.append(ast.Constant(text))
+    return ast.JoinedStr(fewer)
+
+
+def _tree(pieces: list[ast.expr], fields: dict[str, str], answers: dict[str, str]) -> ast.Module:
+    source = "\n    ".join(
+        [
+            "def render(request, status, response_bytes, duration, client, response_headers, environ, stamp):",
+            *_search("request.headers", fields, ""),
+            *_search("(response_headers or ())", answers, ".lower()"),
+            "return None",
+        ]
     )
+    tree = ast.parse(source)
+    function = cast("ast.FunctionDef", tree.body[0])
+    function.body[-1] = ast.Return(_joined(pieces))
+    return ast.fix_missing_locations(tree)
 
 
 def _search(headers: str, wanted: dict[str, str], lower: str) -> list[str]:
@@ -155,19 +183,21 @@ def _search(headers: str, wanted: dict[str, str], lower: str) -> list[str]:
     return lines
 
 
-def _function(source: str) -> Render:
+def _function(tree: ast.Module) -> Render:
     namespace: dict[str, object] = {
         "clean": clean,
         "clean_text": clean_text,
         "clean_client": clean_client,
         "clients": _CLIENTS,
+        "keep": keep,
+        "known": _KNOWN,
         "METHODS": _METHODS,
         "user": user,
         "from_environ": from_environ,
         "getpid": os.getpid,
     }
-    exec(compile(source, "<access log format>", "exec"), namespace)
-    return cast("Render", namespace["render"])  # what the source defines
+    exec(compile(tree, "<access log format>", "exec"), namespace)
+    return cast("Render", namespace["render"])  # what the tree defines
 
 
 # -- the functions that a compiled format calls ------------------------------------------------
@@ -179,6 +209,10 @@ _CLIENTS: dict[str, str] = {}
 """Clients as they are logged: who comes once comes again."""
 _MOST_CLIENTS = 256
 _LONGEST_CLIENT = 64
+_KNOWN: dict[bytes, str] = {}
+"""Targets and fields as they are logged: most clients are like others, and ask for what others ask for."""
+_MOST_KNOWN = 512
+_LONGEST_KNOWN = 256
 
 
 def clean(value: bytes | None) -> str:
@@ -189,6 +223,16 @@ def clean(value: bytes | None) -> str:
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return text
     return text.translate(_ESCAPES)
+
+
+def keep(value: bytes) -> str:
+    """The same, remembered."""
+    cleaned = clean(value)
+    if len(value) <= _LONGEST_KNOWN:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        _KNOWN[value] = cleaned
+    return cleaned
 
 
 def clean_text(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from hybrid.logs import atoms
 from hybrid.logs.atoms import clean, clean_text, compile_format, user
 
 
@@ -164,3 +165,27 @@ def test_clean_returns_harmless_text_unchanged() -> None:
 )
 def test_user_is_that_of_basic_credentials_and_never_the_password(authorization: bytes | None, name: str) -> None:
     assert user(authorization) == name
+
+
+def test_what_is_remembered_is_of_the_value_alone() -> None:
+    """The second line comes from memory: it must not differ from the first, nor from that of another value."""
+    render = compile_format('"%(r)s" %(U)s "%(a)s" %({x}o)s').render
+
+    def one(path: bytes, agent: bytes) -> str:
+        asked = Asked(target=path, path=path, query=b"", headers=[(b"user-agent", agent)])
+        return render(asked, 200, 1, 0.1, "c", [(b"x", agent)], None, "")
+
+    quoted = '"GET /a\\"b HTTP/1.1" /a\\"b "x\\\\y" x\\\\y\n'
+    assert one(b'/a"b', b"x\\y") == quoted
+    assert one(b"/ab", b"xy") == '"GET /ab HTTP/1.1" /ab "xy" xy\n'
+    assert one(b'/a"b', b"x\\y") == quoted
+
+
+def test_memory_of_values_is_bounded() -> None:
+    render = compile_format("%(a)s %(U)s").render
+    for number in range(2000):
+        agent = b"agent %d" % number + b"x" * (number % 400)
+        asked = Asked(path=b"/%d" % number, headers=[(b"user-agent", agent)])
+        assert render(asked, 200, 1, 0.1, "c", None, None, "") == f"{agent.decode()} /{number}\n"
+    assert sum(map(len, atoms._KNOWN)) <= atoms._MOST_KNOWN * atoms._LONGEST_KNOWN
+    assert len(atoms._KNOWN) <= atoms._MOST_KNOWN
