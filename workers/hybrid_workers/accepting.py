@@ -18,7 +18,7 @@ from hybrid.contract.scoreboard import Word
 from hybrid.http.peer import Peer
 from hybrid_workers.balance import Balance
 from hybrid_workers.connection import Connection
-from hybrid_workers.door import Door
+from hybrid_workers.door import Client, Door, Server
 from hybrid_workers.drain import is_last
 from hybrid_workers.entrance import Entrance
 from hybrid_workers.inherited import bound_unsent
@@ -94,6 +94,8 @@ class Acceptor:
         self._budget = 1 if self.has_siblings else _BUDGET
         self._has_delayed = False
         self._ahead_until = 0.0
+        self._ahead_with = 0
+        """It had so many connections when it looked last whether it still is."""
         self._expected_until = 0.0
         self._connection_class: type[_socket.socket] = _socket.socket
         if self._admissions.is_needed and listeners:  # for TLS; where that is the hub's, it must be the one of before
@@ -147,10 +149,11 @@ class Acceptor:
         if self.is_closed or len(self._host.connections) >= self._most:
             return
         if self.is_ahead:
-            if now < self.again_at:
-                return
-            if now < self._ahead_until and self._balance.is_ahead(len(self._host.connections), now):
-                self.again_at = now + AHEAD_LOOK_S
+            count = len(self._host.connections)
+            if now < self.again_at and count >= self._ahead_with:
+                return  # else one has ended: the sibling may have come to leave connections to us meanwhile
+            if now < self._ahead_until and self._balance.is_ahead(count, now):
+                self._look_again(count, now)
                 return
             self.is_ahead = False
         elif now < self.again_at:
@@ -162,6 +165,11 @@ class Acceptor:
         self.is_accepting = True
         for fd in self._doors:
             self._poller.register(fd, READ | EXCLUSIVE)
+
+    def _look_again(self, count: int, now: float) -> None:
+        """With so many connections this worker is ahead of a sibling: until when, or until how many?"""
+        self.again_at = now + AHEAD_LOOK_S
+        self._ahead_with = count
 
     def pause(self) -> None:
         """Take none until `listen()`."""
@@ -201,19 +209,22 @@ class Acceptor:
             except OSError as error:
                 self._back_off(error, now)
                 return
-            if self._admissions.is_needed:
-                self._entrance.add(cast("socket.socket", sock), client, server, now)
-            else:
-                host.adopt(sock, self._admissions.meet(client, server), now)
+            self._enter(sock, client, server, now)
             if self._expected and not self.has_room(now):
                 self.leave(now)
                 return
             if self.has_siblings and not host.is_stopping and self._balance.is_ahead(len(host.connections), now):
                 self.leave(now)
                 self.is_ahead = True
-                self.again_at = now + AHEAD_LOOK_S
+                self._look_again(len(host.connections), now)
                 self._ahead_until = now + AHEAD_S
                 return
+
+    def _enter(self, sock: _socket.socket, client: Client, server: Server, now: float) -> None:
+        if self._admissions.is_needed:
+            self._entrance.add(cast("socket.socket", sock), client, server, now)
+        else:
+            self._host.adopt(sock, self._admissions.meet(client, server), now)
 
     def look(self, now: float) -> None:
         """The kernel tells one worker of a connection, and does not tell another if that one dies or stops first."""
@@ -222,16 +233,33 @@ class Acceptor:
                 self.accept(fd, now)
 
     def close(self, now: float) -> None:
-        """Accept no more. What the kernel has accepted for us already is served, unless a sibling will."""
-        if is_last(self._context):
-            self._budget = self._context.settings.backlog
-            for fd in self._doors:
-                self._has_delayed = True
-                self.accept(fd, now)
+        """Accept no more. What the kernel has accepted for us already is served, unless a sibling will.
+
+        None of it is served before the listeners are closed: a client that has its answer comes again, and would be
+        reset.
+        """
         self.pause()
         self.is_closed = True
+        waiting = self._waiting(now) if is_last(self._context) else []
         for door in self._doors.values():
             door.close()
+        for sock, client, server in waiting:
+            self._enter(sock, client, server, now)
+
+    def _waiting(self, now: float) -> list[tuple[_socket.socket, Client, Server]]:
+        """All that wait to be accepted, and for whom there is room."""
+        found: list[tuple[_socket.socket, Client, Server]] = []
+        room = self._most - len(self._host.connections) - len(self._entrance)
+        for door in self._doors.values():
+            while len(found) < room:
+                try:
+                    found.append(door.accept())
+                except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                    break
+                except OSError as error:
+                    self._back_off(error, now)
+                    break
+        return found
 
     def _back_off(self, error: OSError, now: float) -> None:
         """Out of descriptors or memory: the connection stays in the backlog, where a sibling may take it."""

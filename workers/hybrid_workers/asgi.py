@@ -26,6 +26,7 @@ from hybrid.wsgi import Environs, ErrorsStream
 from hybrid_workers.asgi_accept import Acceptor
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_sweeper import Sweeper
+from hybrid_workers.asgi_turn import Turn
 from hybrid_workers.bridge import Bridge
 from hybrid_workers.drain import drain_delay, is_last
 from hybrid_workers.inherited import prepare
@@ -117,6 +118,9 @@ class AsgiWorker:
             access=open_access_log(settings.accesslog, settings.access_log_format),
             shedder=shedder,
         )
+        if shedder is None:  # which counts what is under way when a request comes
+            with contextlib.suppress(TypeError):  # a loop without attributes: each request by itself, then
+                self._service.turn = Turn(loop, self._lifespan.context, self._service.outbox)
 
     def _bridge(self, app: WsgiApp, shedder: Shedder | None) -> Bridge:
         context, settings = self._context, self._settings

@@ -61,7 +61,8 @@ class Acceptor:
         """Those that have no transport yet."""
         self._is_accepting = False
         self._is_stopped = False
-        self._is_yielding = False
+        self._yielding: asyncio.TimerHandle | None = None
+        """When it is over that new connections are left to a sibling."""
         self._grace_until = 0.0
         self._balance = service.balance
         self._budget = BUDGET if service.balance is not None else BUDGET_ALONE
@@ -74,7 +75,7 @@ class Acceptor:
 
     def resume(self) -> None:
         """Accept, if there is room."""
-        if self._is_accepting or self._is_stopped or self._is_yielding or self.is_full:
+        if self._is_accepting or self._is_stopped or self._yielding is not None or self.is_full:
             return
         self._is_accepting = True
         for door in self._doors:
@@ -94,15 +95,20 @@ class Acceptor:
         self._doors = [Door(listener, connection_class) for listener in listeners]
 
     def stop(self, *, is_last: bool) -> None:
-        """Accept no more, for good. `is_last`: no sibling will take what waits in the backlog, so we do."""
+        """Accept no more, for good. `is_last`: no sibling will take what waits in the backlog, so we do.
+
+        None of these is served before that is closed: a client that has its answer comes again, and would be reset.
+        """
         self._pause()
         self._is_stopped = True
         for door in self._doors:
             if is_last:
                 for _ in range(self._service.settings.backlog // BUDGET):
-                    if not self._accept(door):
+                    if not self._accept_some(door):
                         break
             door.close()
+        if self._threshold is not None:
+            self._threshold.greet()
         self._loop.call_later(LAST_CHANCE_S, self._give_up)
 
     def close(self) -> None:
@@ -132,7 +138,11 @@ class Acceptor:
         return count
 
     def _closed(self) -> None:
-        self._count()
+        count = self._count()
+        if self._yielding is not None and self._balance is not None and not self._balance.is_ahead(count, monotonic()):
+            # At once: the sibling may have come to leave connections to us meanwhile.
+            self._yielding.cancel()
+            self._go_on()
         self.resume()
 
     def _yields(self, balance: Balance) -> bool:
@@ -140,13 +150,12 @@ class Acceptor:
         now = monotonic()
         if now < self._grace_until or not balance.is_ahead(self._count(), now):
             return False
-        self._is_yielding = True
         self._pause()
-        self._loop.call_later(YIELD_S, self._go_on)
+        self._yielding = self._loop.call_later(YIELD_S, self._go_on)
         return True
 
     def _go_on(self) -> None:
-        self._is_yielding = False
+        self._yielding = None
         self._grace_until = monotonic() + GRACE_S
         self.resume()
 

@@ -19,10 +19,21 @@ cdef class HttpConnection(Wire):
     cdef public double eof_at
     cdef public RequestCycle cycle
     cdef public Peer peer
-    cdef public object _label, body_pace, label
+    cdef public Request _asked
+    cdef public bytes _arrived
+    cdef public object _label, _turn, body_pace, label
 
-    @cython.locals(request=Request)
     cpdef data_received(self, bytes data)
+    @cython.locals(request=Request)
+    cdef _received(self, bytes data)
+    @cython.locals(data=bytes)
+    cpdef look(self)
+    @cython.locals(request=Request)
+    cpdef go_ahead(self)
+    @cython.locals(data=bytes)
+    cdef _settle(self)
+    @cython.locals(receiver=Receiver)
+    cdef Request _next_request(self, bytes data)
     @cython.locals(service=Service)
     cpdef _begin(self, Request request)
     @cython.locals(service=Service, receiver=Receiver, cycle=RequestCycle, now=double, has_body=bint)

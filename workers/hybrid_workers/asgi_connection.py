@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from hybrid.asgi import Connection
     from hybrid_workers.asgi_ledger import Recorder
+    from hybrid_workers.asgi_turn import Turn
 
 DRAIN_BYTES = 256 * 1024
 """How much of an unwanted body is read away to keep a connection."""
@@ -63,9 +64,12 @@ class HttpConnection(Wire):
 
     # What few connections need is a default of the class, and costs the others nothing.
     __slots__ = (
+        "_arrived",
+        "_asked",
         "_has_next",
         "_label",
         "_template",
+        "_turn",
         "body_pace",
         "cycle",
         "eof_at",
@@ -108,6 +112,11 @@ class HttpConnection(Wire):
         self._template = service.scopes.template(peer, service.rules.root_path)
         self._has_next = False
         """A request that came while the last one was under way is about to begin."""
+        self._turn: Turn | None = None
+        """Where requests wait for each other, if this connection's may."""
+        self._arrived = b""
+        """What came and was left for the turn to look at."""
+        self._asked: Request | None = None
         if refused is not None:
             self._refused = refused
         elif handed is not None:
@@ -122,6 +131,8 @@ class HttpConnection(Wire):
         connection = transport.get_extra_info("ssl_object")
         if connection is not None:
             self._describe_tls(connection)
+        elif not isinstance(transport, FirstTransport):
+            self._turn = self.service.turn
         if self._refused is not None:
             # Now and not in a later turn of the loop, in which a request could have been served already.
             self.write(refusal(self._refused, self.service.prefixes))
@@ -132,18 +143,21 @@ class HttpConnection(Wire):
                 self.loop.call_soon(self._pause_again, context=self.service.context)
 
     def data_received(self, data: bytes) -> None:
+        if self._turn is not None and self.phase is _IDLE and not self.receiver.buffer:
+            if not self._arrived:
+                self._arrived = data
+                self._turn.add(self)
+                return
+            self._settle()
+        self._received(data)
+
+    def _received(self, data: bytes) -> None:
+        """Look at it now."""
         phase = self.phase
         if phase is _IDLE or phase <= _IDLE:
-            try:
-                request = self.receiver.next_request(data)
-            except ProtocolError as error:
-                self._refuse(error)
-                return
+            request = self._next_request(data)
             if request is not None:
                 self._begin(request)
-            elif phase is not Phase.HEAD:
-                self.phase = Phase.HEAD
-                self.since = monotonic()
         elif phase is _SERVING:
             self._read_on(data)
         elif phase is Phase.DRAINING:
@@ -152,6 +166,8 @@ class HttpConnection(Wire):
 
     def eof_received(self) -> bool:
         """Keep the connection open if the answer to a complete request is still to come (RFC 9112 section 9.6)."""
+        if self._arrived:
+            self._settle()
         self.flush()
         cycle = self.cycle
         if cycle is not None and self.receiver.body is not None and not cycle.response.head_sent:
@@ -164,6 +180,8 @@ class HttpConnection(Wire):
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._arrived:
+            self._settle()
         cycle = self.cycle
         self.phase = Phase.CLOSED
         self.cycle = None
@@ -188,6 +206,28 @@ class HttpConnection(Wire):
             self._leaving = None
             self.loop.call_soon(self._leave, request, choice, context=self.service.context)
 
+    # -- for the turn -----------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """At what was left for later: is it a request?"""
+        data = self._arrived
+        if data:
+            self._arrived = b""
+            self._asked = self._next_request(data)
+
+    def go_ahead(self) -> None:
+        """Begin with that request, if there is one."""
+        request = self._asked
+        if request is not None:
+            self._asked = None
+            self._begin(request)
+
+    def _settle(self) -> None:
+        """Something else happens: first look at what was left for later."""
+        data = self._arrived
+        self._arrived = b""
+        self._received(data)
+
     # -- for the threshold ------------------------------------------------------------------------
 
     @property
@@ -198,6 +238,7 @@ class HttpConnection(Wire):
     def moved(self, transport: asyncio.Transport) -> None:
         """It has the loop's transport from now on, which reads."""
         self.transport = transport
+        self._turn = self.service.turn
         self._is_reading = True
         transport.set_write_buffer_limits(HIGH_WATER)
 
@@ -247,6 +288,18 @@ class HttpConnection(Wire):
         self._linger()
 
     # -- requests ---------------------------------------------------------------------------------
+
+    def _next_request(self, data: bytes) -> Request | None:
+        """Between two requests: a whole head, if that is what has come by now."""
+        try:
+            request = self.receiver.next_request(data)
+        except ProtocolError as error:
+            self._refuse(error)
+            return None
+        if request is None and self.phase is not Phase.HEAD:
+            self.phase = Phase.HEAD
+            self.since = monotonic()
+        return request
 
     def _begin(self, request: Request) -> None:
         """Call the application with a request whose head is complete."""
@@ -354,7 +407,7 @@ class HttpConnection(Wire):
             return  # resume_writing() comes back
         self._has_next = False
         if self.phase <= _IDLE and self.receiver.buffer:
-            self.data_received(b"")
+            self._received(b"")
         if self.eof_at and self.phase <= _IDLE and not self._has_next:
             self._close()  # what is left is no whole request, and no more will come
 

@@ -5,6 +5,7 @@ cimport cython
 cdef class Outbox:
     cdef public double _opened
     cdef public list _waiting
+    cdef public bint is_emptied
     cdef public object _call_soon, _context
 
     @cython.locals(waiting=list)

@@ -28,20 +28,23 @@ PATIENCE_S = 0.0005
 class Outbox:
     """The connections of one worker that have something unsent: `unsent`, or `pieces`."""
 
-    __slots__ = ("_call_soon", "_context", "_opened", "_waiting")
+    __slots__ = ("_call_soon", "_context", "_opened", "_waiting", "is_emptied")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
         self._call_soon = loop.call_soon
         self._context = context
         self._waiting: list[Wire] = []
         self._opened = 0.0
+        self.is_emptied = False
+        """Somebody calls `flush()` at the end of what is under way."""
 
     def add(self, connection: Wire, now: float) -> None:
         """Flush this connection soon."""
         waiting = self._waiting
         if not waiting:
             self._opened = now
-            self._call_soon(self.flush, context=self._context)
+            if not self.is_emptied:
+                self._call_soon(self.flush, context=self._context)
         waiting.append(connection)
         if now - self._opened > PATIENCE_S:
             self.flush()

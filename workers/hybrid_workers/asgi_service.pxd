@@ -17,7 +17,7 @@ cdef class Service:
     cdef public object accepted, access, admissions, app, balance, channel
     cdef public object context, crossroads, deadline, deadlines, ledger, limits
     cdef public object log, loop, new_cycle, on_connection_closed, patience, retires_at
-    cdef public object scopes, settings, shedder, turnstile
+    cdef public object scopes, settings, shedder, turn, turnstile
     cdef public set connections, running, stuck
 
     cpdef call(self, object cycle, object coroutine)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
     from hybrid_workers.asgi_hooks import HookedBridge
     from hybrid_workers.asgi_ledger import AsgiLedger
+    from hybrid_workers.asgi_turn import Turn
     from hybrid_workers.asgi_websocket import WebSocketSession
 
 
@@ -113,6 +114,7 @@ class Service:
         "shedder",
         "speaks_websocket",
         "stuck",
+        "turn",
         "turnstile",
     )
 
@@ -163,6 +165,8 @@ class Service:
         self.joins_buffers = type(loop).__module__.startswith("asyncio.")
         """asyncio's writelines() has no flow control in 3.12.0-3.12.8 and 3.13.0-3.13.1 (CVE-2024-12254)."""
         self.outbox = Outbox(loop, app_context)
+        self.turn: Turn | None = None
+        """Where requests that come together are served together, if they are; the worker says it."""
         self.turnstile = Turnstile(loop)
         self.connections: set[HttpConnection | WebSocketSession] = set()
         self.running: set[Call] = set()
@@ -204,7 +208,10 @@ class Service:
         one turn of the loop. Only this task is eager; tasks that the application makes are what they always are.
         """
         self.running.add(cycle)
-        if _IS_EAGER:
+        turn = self.turn
+        if turn is not None and turn.is_calling:
+            cycle.task = turn.begin(coroutine, self.context.copy())
+        elif _IS_EAGER:
             cycle.task = _Task(coroutine, loop=self.loop, eager_start=True, context=self.context.copy())  # type: ignore[call-arg]
         else:  # a name that is given need not be made
             cycle.task = _Task(coroutine, loop=self.loop, name="call", context=self.context.copy())

@@ -66,6 +66,7 @@ class Worker:
         self.service.prefixes = Prefixes()
         self.service.rules = ProxyRules(Settings(), print)
         self.service.scopes = Scopes()
+        self.service.turn = None
         self.service.connections = set()
         self.service.on_connection_closed = lambda: None
         self.client, self.ours = socket.socketpair()
