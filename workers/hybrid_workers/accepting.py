@@ -240,13 +240,13 @@ class Acceptor:
         """
         self.pause()
         self.is_closed = True
-        waiting = self._waiting(now) if is_last(self._context) else []
+        waiting = self._waiting() if is_last(self._context) else []
         for door in self._doors.values():
             door.close()
         for sock, client, server in waiting:
             self._enter(sock, client, server, now)
 
-    def _waiting(self, now: float) -> list[tuple[_socket.socket, Client, Server]]:
+    def _waiting(self) -> list[tuple[_socket.socket, Client, Server]]:
         """All that wait to be accepted, and for whom there is room."""
         found: list[tuple[_socket.socket, Client, Server]] = []
         room = self._most - len(self._host.connections) - len(self._entrance)
@@ -257,7 +257,7 @@ class Acceptor:
                 except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                     break
                 except OSError as error:
-                    self._back_off(error, now)
+                    self._context.log.error("accept: %s; who waits there still is not served", error.strerror)
                     break
         return found
 

@@ -148,7 +148,10 @@ class HttpConnection(Wire):
                 self._arrived = data
                 self._turn.add(self)
                 return
-            self._settle()
+            # More of it at once: a loop may read again what fills its buffer. Looked at piece by piece, the first
+            # might give the connection away, and the second be lost.
+            data = self._arrived + data
+            self._arrived = b""
         self._received(data)
 
     def _received(self, data: bytes) -> None:
@@ -596,6 +599,8 @@ class HttpConnection(Wire):
 
     def sweep(self, now: float) -> None:
         """Look whether the client has taken too long, and do what is due without any event."""
+        if self._arrived:
+            return  # it has not
         waiting = self.transport.get_write_buffer_size() + self.file_left
         if self._is_read_slowly(now, waiting, self.cycle):
             self.service.log.debug("write stalled: %s", self.label)

@@ -81,8 +81,6 @@ class Sweeper:
             self._peaks = (0.0, self._peaks[0])
         self._peaks = (max(lag, self._peaks[0]), self._peaks[1])
         service.row.floats[Word.LOOP_LAG_PEAK] = max(self._peaks)
-        if service.turn is not None:
-            service.turn.run()  # a connection that waits there is not idle
         service.refresh(now, is_new_second=second != self._second)
         self._second = second
         if service.crossroads is not None:

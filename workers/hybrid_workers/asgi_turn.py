@@ -98,13 +98,18 @@ class Turn:
         A task asks its loop to call its first step soon. What it asks is taken from it, and done as soon as all calls
         of the batch are made, without a turn of the loop. Otherwise it is a task as any other.
         """
+        attributes = self._attributes
+        before = attributes.get("call_soon")  # what an application has put there, if it has
         self._own = context
-        self._attributes["call_soon"] = self._take
+        attributes["call_soon"] = self._take
         try:
             return _Task(coroutine, loop=self._loop, name="call", context=context)
         finally:
-            del self._attributes["call_soon"]
             self._own = None
+            if before is None:
+                del attributes["call_soon"]
+            else:
+                attributes["call_soon"] = before
 
     def _taken(self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None) -> object:
         """In the place of `loop.call_soon` while a task is made. A finalizer that runs meanwhile may call it, too."""
@@ -116,6 +121,7 @@ class Turn:
 
     def _take_steps(self) -> None:
         steps, contexts = self._steps, self._contexts
+        self._steps, self._contexts = [], []
         count = len(steps)
         index = 0
         try:
@@ -125,8 +131,6 @@ class Turn:
         finally:
             for later in range(index, count):  # one has raised what ends the loop; if it goes on, so do they
                 self._call_soon(steps[later], context=contexts[later])
-            steps.clear()
-            contexts.clear()
 
     def _fail(self, connection: HttpConnection, error: Exception) -> None:
         """As a loop does when a protocol raises."""

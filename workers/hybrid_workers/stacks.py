@@ -56,10 +56,15 @@ def application_frames(frames: Sequence[FrameType]) -> list[FrameType]:
 
 
 def root_of(frames: Sequence[FrameType]) -> FrameType | None:
-    """The first frame that an asgi worker's loop has called. A later callback, or a later step, has another."""
+    """The first frame that an asgi worker's loop has called. A later callback, or a later step, has another.
+
+    Of steps that a turn takes one behind the other, the one that it is at: see hybrid_workers.asgi_turn.
+    """
     for at, frame in enumerate(frames):
         if frame.f_code.co_name == "serve" and frame.f_code.co_filename.endswith("asgi.py"):
-            return next((one for one in frames[at + 1 :] if not _is_event_loop(one)), None)
+            below = frames[at + 1 :]
+            step = next((index for index, one in enumerate(below) if one.f_code.co_name == "_take_steps"), -1)
+            return next((one for one in (below[step + 1 :] or below) if not _is_event_loop(one)), None)
     return None
 
 

@@ -21,6 +21,14 @@ Send = Callable[[Message], Awaitable[None]]
 MARK: contextvars.ContextVar[str] = contextvars.ContextVar("MARK", default="")
 
 
+UPGRADE = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Version: 13",
+    f"Sec-WebSocket-Key: {'A' * 22}==",
+)
+
+
 class Held:
     """An application that can hold its loop, so that what is sent meanwhile comes in one turn of it."""
 
@@ -36,6 +44,9 @@ class Held:
         if scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.accept"})
+            if path == "/ws/count":
+                message = await receive()
+                await send({"type": "websocket.send", "text": f"{len(message['bytes'])} bytes"})
             await send({"type": "websocket.send", "text": "hello"})
             await send({"type": "websocket.close"})
             return
@@ -59,7 +70,7 @@ class Held:
         if path == "/boom":
             raise ZeroDivisionError("of the application")
         assert MARK.get() == path
-        text = path.encode() + body
+        text = path.encode() + body[:1_000_000]
         length = (b"content-length", b"%d" % len(text))
         await send({"type": "http.response.start", "status": 200, "headers": [length]})
         await send({"type": "http.response.body", "body": text})
@@ -110,13 +121,7 @@ def test_what_is_wrong_with_one_is_no_matter_to_the_others(stage: tuple[Held, Se
     failing.get("/boom")
     finished.get("/finished").finish()
     posting.send(b"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nbo")
-    switching.get(
-        "/ws",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Key: {'A' * 22}==",
-    )
+    switching.get("/ws", *UPGRADE)
     plain.get("/plain")
     app.released.set()
     assert holding.answer()[0] == 200
@@ -181,4 +186,25 @@ def test_more_than_64_kilobytes_at_once_are_one_request_and_its_body(stage: tupl
     assert holding.answer()[0] == 200
     assert small.answer()[2] == b"/small"
     assert big.answer()[2] == b"/p" + body
+    sender.join(WAIT_S)
+
+
+def test_what_comes_right_behind_the_opening_of_a_websocket_is_its_own_however_much_it_is(
+    stage: tuple[Held, Serving],
+) -> None:
+    app, serving = stage
+    (client,) = known(serving, 1)
+    for _ in range(4):  # so that the kernel will take much for this connection
+        client.send(b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n" + bytes(8_000_000))
+        assert client.answer()[0] == 200
+    holding = held(app, serving)
+    opening = "\r\n".join(["GET /ws/count HTTP/1.1", "Host: a", *UPGRADE, "", ""]).encode()
+    frame = b"\x82\xff" + (400_000).to_bytes(8, "big") + bytes(4) + bytes(400_000)
+    sender = threading.Thread(target=client.send, args=(opening + frame,))
+    sender.start()
+    sender.join(1.0)  # it may be more than the sockets take before the loop is let go
+    app.released.set()
+    assert holding.answer()[0] == 200
+    assert client.until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    assert b"400000 bytes" in client.rest()
     sender.join(WAIT_S)

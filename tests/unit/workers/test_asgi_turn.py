@@ -199,6 +199,37 @@ def test_a_finalizer_that_runs_while_a_task_is_made_calls_the_loop_itself(stage:
     assert made.task.done()
 
 
+def test_what_an_application_has_made_of_call_soon_stays(stage: Stage) -> None:
+    ours = stage.loop.call_soon
+    asked: list[object] = []
+
+    def patched(callback: Any, *args: Any, context: Any = None) -> Any:
+        asked.append(callback)
+        return ours(callback, *args, context=context)
+
+    stage.loop.call_soon = patched  # type: ignore[method-assign]
+    stage.add("a", stage.call())
+    stage.turns()
+    assert vars(stage.loop)["call_soon"] is patched
+    assert stage.events[-1] == "call a"
+    assert asked
+    del stage.loop.call_soon
+
+
+def test_a_turn_within_a_step_takes_its_own_steps(stage: Stage) -> None:
+    """As where an application runs its loop from within."""
+
+    async def nest() -> None:
+        stage.events.append("outer")
+        stage.turn.add(Played(stage.turn, stage.events, "inner"))
+        stage.turn.run()
+
+    stage.add("a", nest())
+    stage.add("b", stage.call())
+    stage.turns()
+    assert stage.events[-4:] == ["outer", "look inner", "go ahead inner", "call b"]
+
+
 def test_answers_leave_at_the_end_of_the_turn_and_nothing_else_is_asked_of_the_loop(stage: Stage) -> None:
     class Wire:
         unsent = b"answer"

@@ -63,6 +63,22 @@ def test_the_root_is_the_first_frame_that_the_loop_has_called() -> None:
     assert root_of(frames[2:]) is None
 
 
+def test_each_of_the_steps_that_a_turn_takes_is_a_root_of_its_own() -> None:
+    turn = OURS.replace("made_up", "asgi_turn")
+    frames = stack_of(
+        (OURS.replace("made_up", "asgi"), "serve"),
+        (asyncio.__file__, "run_forever"),
+        (OURS.replace("made_up", "asgi_connection"), "data_received"),
+        (turn, "run"),
+        (turn, "_take_steps"),
+        (asyncio.__file__, "step"),
+        (OURS.replace("made_up", "cycle"), "run"),
+        ("/srv/a.py", "app"),
+    )
+    assert root_of(frames) is frames[6]
+    assert root_of(frames[:5]) is frames[2]
+
+
 def test_the_line_that_matters_is_the_applications_and_names_the_library_that_it_called() -> None:
     library = asyncio.__file__
     frames = stack_of(("/srv/shop.py", "view"), (library, "sleep"))
