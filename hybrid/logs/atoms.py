@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, TypeVar, cast
 
 
 class LoggedRequest(Protocol):
@@ -30,6 +30,7 @@ class LoggedRequest(Protocol):
     headers: list[tuple[bytes, bytes]]
 
 
+_Value = TypeVar("_Value", str, bytes)
 Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 Render: TypeAlias = (
     "Callable[[LoggedRequest, int, int, float, str, Headers | None, Mapping[str, object] | None, str], str]"
@@ -227,11 +228,15 @@ def clean(value: bytes | None) -> str:
 
 def keep(value: bytes) -> str:
     """The same, remembered."""
-    cleaned = clean(value)
-    if len(value) <= _LONGEST_KNOWN:
-        if len(_KNOWN) >= _MOST_KNOWN:
-            _KNOWN.clear()
-        _KNOWN[value] = cleaned
+    return _remembered(_KNOWN, value, clean(value), longest=_LONGEST_KNOWN, most=_MOST_KNOWN)
+
+
+def _remembered(known: dict[_Value, str], value: _Value, cleaned: str, *, longest: int, most: int) -> str:
+    """What was made of it, noted if it is short: it comes from the network, so neither may be without bound."""
+    if len(value) <= longest:
+        if len(known) >= most:
+            known.clear()
+        known[value] = cleaned
     return cleaned
 
 
@@ -245,11 +250,7 @@ def clean_text(text: str) -> str:
 def clean_client(client: str) -> str:
     """The same for a client's address, "-" where it has none; remembered."""
     cleaned = clean_text(client) if client else "-"
-    if len(client) <= _LONGEST_CLIENT:
-        if len(_CLIENTS) >= _MOST_CLIENTS:
-            _CLIENTS.clear()
-        _CLIENTS[client] = cleaned
-    return cleaned
+    return _remembered(_CLIENTS, client, cleaned, longest=_LONGEST_CLIENT, most=_MOST_CLIENTS)
 
 
 _ESCAPES = {

@@ -31,7 +31,7 @@ cdef class HttpConnection(Wire):
     @cython.locals(request=Request)
     cpdef go_ahead(self)
     @cython.locals(data=bytes)
-    cdef _settle(self)
+    cdef _settle(self, bytes more=*)
     @cython.locals(receiver=Receiver)
     cdef Request _next_request(self, bytes data)
     @cython.locals(service=Service)

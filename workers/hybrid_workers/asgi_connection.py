@@ -150,8 +150,8 @@ class HttpConnection(Wire):
                 return
             # More of it at once: a loop may read again what fills its buffer. Looked at piece by piece, the first
             # might give the connection away, and the second be lost.
-            data = self._arrived + data
-            self._arrived = b""
+            self._settle(data)
+            return
         self._received(data)
 
     def _received(self, data: bytes) -> None:
@@ -225,9 +225,9 @@ class HttpConnection(Wire):
             self._asked = None
             self._begin(request)
 
-    def _settle(self) -> None:
-        """Something else happens: first look at what was left for later."""
-        data = self._arrived
+    def _settle(self, more: bytes = b"") -> None:
+        """Something else happens: look at what was left for later now, with what came behind it."""
+        data = self._arrived + more
         self._arrived = b""
         self._received(data)
 

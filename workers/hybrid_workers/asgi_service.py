@@ -204,8 +204,9 @@ class Service:
     def call(self, cycle: Call, coroutine: Coroutine[Any, Any, None]) -> None:
         """Start the application's call in a context of its own.
 
-        From Python 3.12 on its first step runs here and now: an application that never waits is done without
-        one turn of the loop. Only this task is eager; tasks that the application makes are what they always are.
+        Where a turn makes calls, its first step runs with theirs; else, from Python 3.12 on, here and now. Either way
+        an application that never waits is done without a further turn of the loop. Only this task is eager; tasks that
+        the application makes are what they always are.
         """
         self.running.add(cycle)
         turn = self.turn

@@ -17,5 +17,4 @@ cdef class Turn:
     cpdef run(self)
     @cython.locals(attributes=dict)
     cpdef begin(self, object coroutine, object context)
-    @cython.locals(steps=list, contexts=list, count=Py_ssize_t, index=Py_ssize_t, later=Py_ssize_t)
     cdef _take_steps(self)

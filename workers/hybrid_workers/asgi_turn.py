@@ -120,17 +120,14 @@ class Turn:
         return None
 
     def _take_steps(self) -> None:
-        steps, contexts = self._steps, self._contexts
-        self._steps, self._contexts = [], []
-        count = len(steps)
-        index = 0
+        steps = zip(self._contexts, self._steps, strict=True)
+        self._contexts, self._steps = [], []
         try:
-            while index < count:
-                index += 1
-                contexts[index - 1].run(steps[index - 1])
+            for context, step in steps:
+                context.run(step)
         finally:
-            for later in range(index, count):  # one has raised what ends the loop; if it goes on, so do they
-                self._call_soon(steps[later], context=contexts[later])
+            for context, step in steps:  # one has raised what ends the loop; if it goes on, so do those behind it
+                self._call_soon(step, context=context)
 
     def _fail(self, connection: HttpConnection, error: Exception) -> None:
         """As a loop does when a protocol raises."""

@@ -35,8 +35,6 @@ class Held:
     def __init__(self) -> None:
         self.entered = threading.Event()
         self.released = threading.Event()
-        self.seen: list[str] = []
-        self.gone: list[str] = []
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         assert scope["type"] in ("http", "websocket")
@@ -53,7 +51,6 @@ class Held:
         if path == "/hold":
             self.entered.set()
             assert self.released.wait(WAIT_S)
-        self.seen.append(path)
         assert MARK.get() == ""
         MARK.set(path)
         body = b""
@@ -61,7 +58,6 @@ class Held:
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                self.gone.append(path)
                 return
             body += message["body"]
             more = message["more_body"]

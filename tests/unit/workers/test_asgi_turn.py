@@ -246,7 +246,10 @@ def test_answers_leave_at_the_end_of_the_turn_and_nothing_else_is_asked_of_the_l
         wire.transport = Out()
         stage.outbox.add(wire, 1.0)  # type: ignore[arg-type]
 
+    asked: list[object] = []
+    stage.outbox._call_soon = lambda callback, **context: asked.append(callback)  # type: ignore[assignment,misc]
     stage.add("a", answer())
     stage.add("b", answer())
     stage.turns()
+    assert asked == []
     assert stage.events[-4:] == ["call", "call", "answer", "answer"]

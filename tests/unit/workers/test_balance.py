@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from hybrid.contract import Scoreboard, WorkerContext
+from hybrid.contract import Scoreboard, ScoreRow, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid_workers.accepting import Acceptor
 from hybrid_workers.asgi_accept import Acceptor as AsgiAcceptor
@@ -74,18 +74,24 @@ def test_connections_are_left_to_a_sibling_that_will_take_them(change: dict[Word
     assert not balance.is_ahead(10, NOW + PROMPT_S), "it is at something that takes long"
 
 
+def beside_an_idle_sibling(now: float) -> tuple[ScoreRow, Balance]:
+    board = Scoreboard(4)
+    sibling = board.row(1)
+    sibling.words[Word.STAGE] = 2
+    sibling.words[Word.CAPACITY] = 100
+    sibling.floats[Word.BEAT] = now + BEAT_AHEAD_S
+    row = board.row(0)
+    return row, Balance(cast(WorkerContext, SimpleNamespace(row=row, pool_size=2)))
+
+
 class Listening:
     """An acceptor of the WSGI workers that holds connections, beside a sibling that holds none."""
 
     def __init__(self) -> None:
-        board = Scoreboard(4)
-        sibling = board.row(1)
-        sibling.words[Word.STAGE] = 2
-        sibling.words[Word.CAPACITY] = 100
-        sibling.floats[Word.BEAT] = NOW + BEAT_AHEAD_S
+        _, balance = beside_an_idle_sibling(NOW)
         self.registered: list[int] = []
         self.acceptor = acceptor = Acceptor.__new__(Acceptor)
-        acceptor._balance = Balance(cast(WorkerContext, SimpleNamespace(row=board.row(0), pool_size=2)))
+        acceptor._balance = balance
         acceptor._host = cast(Any, SimpleNamespace(connections=dict.fromkeys(range(4))))
         acceptor._doors = cast(Any, {7: None})
         acceptor._poller = cast(Any, SimpleNamespace(register=lambda fd, events: self.registered.append(fd)))
@@ -117,11 +123,7 @@ class Yielding:
     """The acceptor of an asgi worker with one connection too many, beside a sibling that holds none."""
 
     def __init__(self) -> None:
-        board = Scoreboard(4)
-        sibling = board.row(1)
-        sibling.words[Word.STAGE] = 2
-        sibling.words[Word.CAPACITY] = 100
-        sibling.floats[Word.BEAT] = time.monotonic() + BEAT_AHEAD_S
+        row, balance = beside_an_idle_sibling(time.monotonic())
         self.watched: list[int] = []
         self.timers: list[str] = []
         loop = SimpleNamespace(
@@ -129,12 +131,11 @@ class Yielding:
             add_reader=lambda fd, *what: self.watched.append(fd),
             remove_reader=lambda fd: self.watched.remove(fd),
         )
-        balance = Balance(cast(WorkerContext, SimpleNamespace(row=board.row(0), pool_size=2)))
         self.service: Any = SimpleNamespace(
             connections=set(range(3)),
             balance=balance,
             loop=loop,
-            row=board.row(0),
+            row=row,
             context=None,
             admissions=SimpleNamespace(is_needed=True),
         )
