@@ -12,6 +12,7 @@ cdef class Answering(RequestCycle):
 
     @cython.locals(response=Response, fields=dict)
     cpdef take(self, object message)
+    cpdef ended(self, object error)
     cpdef received(self)
     cpdef _next_piece(self)
     cpdef _wake(self)

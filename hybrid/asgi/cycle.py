@@ -75,15 +75,12 @@ class Cycle(Answering):
         """Call the application, once, and put right whatever it leaves undone. Never raises."""
         try:
             await self._app(scope, self.receive, self.send)
-        except GeneratorExit:  # the loop is closed and this coroutine thrown away: nothing can be sent any more
-            raise
         except BaseException as error:
-            self._failed(error)
+            self.ended(error)
+            if isinstance(error, GeneratorExit):
+                raise
         else:
-            if not self.response.is_complete and not self.is_disconnected:
-                self._unfinished()
-        finally:
-            self._connection.on_ended(self)
+            self.ended(None)
 
     # -- what the application calls ---------------------------------------------------------------
 

@@ -9,6 +9,7 @@ cdef class HeadParser:
     cdef public Py_ssize_t _longest_field, _longest_head, _longest_line, _most_fields
     cdef public bint _forwarded, _has_two_hosts, _is_persistent, _is_special, _wants_trailers
     cdef public list _headers
+    cdef public bytes _last_host
     cdef public object _connection, _expect, _feed, _fields, _host
     cdef public object _length, _limits, _request_id, _transfer, _underscored, _upgrade
 

@@ -77,6 +77,7 @@ class HeadParser:
         "_host",
         "_is_persistent",
         "_is_special",
+        "_last_host",
         "_length",
         "_limits",
         "_longest_field",
@@ -98,6 +99,8 @@ class HeadParser:
         self._longest_field = limits.field_size
         self._most_fields = limits.fields
         self._feed: Lines | None = None
+        self._last_host = b""
+        """A valid one."""
         self._reset()
 
     def _reset(self) -> None:
@@ -163,8 +166,10 @@ class HeadParser:
             if host is None:
                 if request.version:
                     raise ProtocolError(400, "no Host header field", "RFC 9112 section 3.2")
-            elif host not in _HOSTS:
-                _check_host(host)
+            elif host != self._last_host:
+                if host not in _HOSTS:
+                    _check_host(host)
+                self._last_host = host
             if request.host is None:
                 request.host = host
             else:

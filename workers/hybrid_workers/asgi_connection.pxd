@@ -9,19 +9,22 @@ from hybrid.http1.receiver cimport Receiver
 from hybrid.http1.response cimport Response
 from hybrid.http1.response cimport Prefixes
 from hybrid_workers.asgi_service cimport Service
+from hybrid_workers.asgi_turn cimport Turn
 from hybrid_workers.asgi_wire cimport Wire
 
 cdef class HttpConnection(Wire):
     cdef public Prefixes prefixes
     cdef public Receiver receiver
-    cdef public bint _has_next
+    cdef public bint _has_next, wants_continue
+    cdef public Py_ssize_t _drained, body_received
     cdef public dict _template
-    cdef public double eof_at
+    cdef public double body_last, body_waited, eof_at
     cdef public RequestCycle cycle
     cdef public Peer peer
+    cdef public Turn _turn
     cdef public Request _asked
     cdef public bytes _arrived
-    cdef public object _label, _turn, body_pace, label
+    cdef public object _label, _leaving, _refused, body_pace, handed, label, recorder, route
 
     cpdef data_received(self, bytes data)
     @cython.locals(request=Request)

@@ -33,6 +33,7 @@ from hybrid_workers.asgi_first_transport import FirstTransport
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_sendfile import send_file
 from hybrid_workers.asgi_service import Service, frames_of_cycle
+from hybrid_workers.asgi_turn import Turn
 from hybrid_workers.asgi_turnstile import CROWD
 from hybrid_workers.asgi_websocket import WebSocketSession
 from hybrid_workers.asgi_wire import HIGH_WATER, Wire
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
     from hybrid.asgi import Connection
     from hybrid_workers.asgi_ledger import Recorder
-    from hybrid_workers.asgi_turn import Turn
 
 DRAIN_BYTES = 256 * 1024
 """How much of an unwanted body is read away to keep a connection."""
@@ -62,38 +62,31 @@ _IDLE, _SERVING = Phase.IDLE, Phase.SERVING
 class HttpConnection(Wire):
     """See the module. Created by the acceptor, registered with the service while its transport is open."""
 
-    # What few connections need is a default of the class, and costs the others nothing.
     __slots__ = (
         "_arrived",
         "_asked",
+        "_drained",
         "_has_next",
         "_label",
+        "_leaving",
+        "_refused",
         "_template",
         "_turn",
+        "body_last",
         "body_pace",
+        "body_received",
+        "body_waited",
         "cycle",
         "eof_at",
+        "handed",
         "label",
         "peer",
         "prefixes",
         "receiver",
+        "recorder",
+        "route",
+        "wants_continue",
     )
-
-    handed: Handed | None = None
-    """How it came here from another worker, for this request; set until that is read."""
-    recorder: Recorder | None = None
-    """What keeps the answer to the request under way, if a copy of it is wanted."""
-    route = ""
-    """The pattern that chose this worker's pool for the request under way."""
-    wants_continue = False
-    body_last = 0.0
-    body_received = 0
-    body_waited = 0.0
-    """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
-    _drained = 0
-    _leaving: tuple[Request, Choice] | None = None
-    """For another pool, as soon as what was written is with the kernel."""
-    _refused: ProtocolError | None = None
 
     def __init__(
         self, service: Service, peer: Peer, refused: ProtocolError | None = None, handed: Handed | None = None
@@ -117,9 +110,22 @@ class HttpConnection(Wire):
         self._arrived = b""
         """What came and was left for the turn to look at."""
         self._asked: Request | None = None
-        if refused is not None:
-            self._refused = refused
-        elif handed is not None:
+        self.handed: Handed | None = None
+        """How it came here from another worker, for this request; set until that is read."""
+        self.recorder: Recorder | None = None
+        """What keeps the answer to the request under way, if a copy of it is wanted."""
+        self.route = ""
+        """The pattern that chose this worker's pool for the request under way."""
+        self.wants_continue = False
+        self.body_last = 0.0
+        self.body_received = 0
+        self.body_waited = 0.0
+        """Seconds for which we have waited for bytes of the body under way, up to the last of them."""
+        self._drained = 0
+        self._leaving: tuple[Request, Choice] | None = None
+        """For another pool, as soon as what was written is with the kernel."""
+        self._refused = refused
+        if handed is not None and refused is None:
             self._take_over(handed)
 
     # -- the transport calls ----------------------------------------------------------------------
@@ -212,14 +218,12 @@ class HttpConnection(Wire):
     # -- for the turn -----------------------------------------------------------------------------
 
     def look(self) -> None:
-        """At what was left for later: is it a request?"""
         data = self._arrived
         if data:
             self._arrived = b""
             self._asked = self._next_request(data)
 
     def go_ahead(self) -> None:
-        """Begin with that request, if there is one."""
         request = self._asked
         if request is not None:
             self._asked = None

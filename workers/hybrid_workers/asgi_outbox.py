@@ -17,28 +17,48 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from hybrid_workers.asgi_wire import Wire
+PATIENCE_S: Final = 0.0005
 
-PATIENCE_S = 0.0005
+
+class Sender:
+    """The part of a connection that holds back what the outbox is to send. Whoever inherits it sets all of it."""
+
+    __slots__ = ("pieces", "transport", "unsent")
+
+    transport: asyncio.Transport
+    unsent: bytes
+    """The end of a response."""
+    pieces: list[bytes] | None
+    """Pieces of a stream; then there is nothing in `unsent`."""
+
+    def flush(self) -> None:
+        """Hand what is held back to the transport."""
+        data = self.unsent
+        if data:
+            self.unsent = b""
+            self.transport.write(data)
+        elif self.pieces:
+            data = b"".join(self.pieces)
+            self.pieces = None
+            self.transport.write(data)
 
 
 class Outbox:
-    """The connections of one worker that have something unsent: `unsent`, or `pieces`."""
+    """The connections of one worker that hold something back."""
 
     __slots__ = ("_call_soon", "_context", "_opened", "_waiting", "is_emptied")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, context: contextvars.Context) -> None:
         self._call_soon = loop.call_soon
         self._context = context
-        self._waiting: list[Wire] = []
+        self._waiting: list[Sender] = []
         self._opened = 0.0
         self.is_emptied = False
         """Somebody calls `flush()` at the end of what is under way."""
 
-    def add(self, connection: Wire, now: float) -> None:
+    def add(self, connection: Sender, now: float) -> None:
         """Flush this connection soon."""
         waiting = self._waiting
         if not waiting:
@@ -55,9 +75,4 @@ class Outbox:
         if waiting:
             self._waiting = []
             for connection in waiting:
-                data = connection.unsent
-                if data:
-                    connection.unsent = b""
-                    connection.transport.write(data)
-                elif connection.pieces:
-                    connection.flush()
+                connection.flush()

@@ -31,6 +31,7 @@ from hybrid_workers.admission import Admissions
 from hybrid_workers.asgi_crossroads import AsgiCrossroads
 from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import last_patience, patience
+from hybrid_workers.asgi_turn import Turn
 from hybrid_workers.asgi_turnstile import Turnstile
 from hybrid_workers.balance import Balance
 from hybrid_workers.bridge import Bridge, BridgeCycle
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
     from hybrid_workers.asgi_hooks import HookedBridge
     from hybrid_workers.asgi_ledger import AsgiLedger
-    from hybrid_workers.asgi_turn import Turn
     from hybrid_workers.asgi_websocket import WebSocketSession
 
 
@@ -211,7 +211,7 @@ class Service:
         self.running.add(cycle)
         turn = self.turn
         if turn is not None and turn.is_calling:
-            cycle.task = turn.begin(coroutine, self.context.copy())
+            turn.begin(cycle, coroutine)
         elif _IS_EAGER:
             cycle.task = _Task(coroutine, loop=self.loop, eager_start=True, context=self.context.copy())  # type: ignore[call-arg]
         else:  # a name that is given need not be made

@@ -14,13 +14,29 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from hybrid_workers.asgi_connection import HttpConnection
-from hybrid_workers.asgi_outbox import Outbox
+from hybrid_workers.asgi_outbox import Outbox, Sender
+
+if TYPE_CHECKING:
+    from hybrid_workers.asgi_service import Call
 
 MOST_AT_ONCE: Final = 64
 _Task = asyncio.Task
+
+
+class InTurn(Sender):
+    """A connection whose requests are served together with others'."""
+
+    __slots__ = ()
+
+    def look(self) -> None:
+        """At what was left for later: is it a request?"""
+        raise NotImplementedError
+
+    def go_ahead(self) -> None:
+        """Begin with that request, if there is one."""
+        raise NotImplementedError
 
 
 class Turn:
@@ -29,6 +45,7 @@ class Turn:
     __slots__ = (
         "_attributes",
         "_call_soon",
+        "_calls",
         "_context",
         "_contexts",
         "_loop",
@@ -48,15 +65,16 @@ class Turn:
         self._take = self._taken
         self._context = context
         self._outbox = outbox
-        self._waiting: list[HttpConnection] = []
+        self._waiting: list[InTurn] = []
+        self._calls: list[tuple[Call, Coroutine[Any, Any, None]]] = []
         self._own: contextvars.Context | None = None
         self._steps: list[Callable[[], object]] = []
-        """Those of the calls that have been made and not begun, with the context of each."""
+        """The first of each task that has been made, with the context of each."""
         self._contexts: list[contextvars.Context] = []
         self.is_calling = False
-        """Calls that are made now are `begin`ning together."""
+        """Calls that come up now `begin()` together."""
 
-    def add(self, connection: HttpConnection) -> None:
+    def add(self, connection: InTurn) -> None:
         """It has received something: soon, `look()` at it."""
         waiting = self._waiting
         if not waiting:
@@ -85,6 +103,7 @@ class Turn:
                     self._fail(connection, error)
         finally:
             self.is_calling = False
+        self._make_tasks()
         self._outbox.is_emptied = True
         try:
             self._take_steps()
@@ -92,18 +111,22 @@ class Turn:
             self._outbox.is_emptied = False
             self._outbox.flush()
 
-    def begin(self, coroutine: Coroutine[Any, Any, None], context: contextvars.Context) -> asyncio.Task[None]:
-        """A task for a call, to be run with the others. `context` must be this call's only.
+    def begin(self, call: Call, coroutine: Coroutine[Any, Any, None]) -> None:
+        """While `is_calling`: make a task of it, in a context of its own, when all calls of this turn have come up."""
+        self._calls.append((call, coroutine))
 
-        A task asks its loop to call its first step soon. What it asks is taken from it, and done as soon as all calls
-        of the batch are made, without a turn of the loop. Otherwise it is a task as any other.
+    def _make_tasks(self) -> None:
+        """A task asks its loop to call its first step soon. What it asks is taken from it, and done without a turn of
+        the loop, as soon as there are the others of this turn. Otherwise it is a task as any other.
         """
+        calls, self._calls = self._calls, []
         attributes = self._attributes
         before = attributes.get("call_soon")  # what an application has put there, if it has
-        self._own = context
         attributes["call_soon"] = self._take
         try:
-            return _Task(coroutine, loop=self._loop, name="call", context=context)
+            for call, coroutine in calls:
+                self._own = context = self._context.copy()
+                call.task = _Task(coroutine, loop=self._loop, name="call", context=context)
         finally:
             self._own = None
             if before is None:
@@ -112,7 +135,7 @@ class Turn:
                 attributes["call_soon"] = before
 
     def _taken(self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None) -> object:
-        """In the place of `loop.call_soon` while a task is made. A finalizer that runs meanwhile may call it, too."""
+        """In the place of `loop.call_soon` while tasks are made. A finalizer that runs meanwhile may call it, too."""
         if context is None or context is not self._own:
             return self._call_soon(callback, *args, context=context)
         self._steps.append(callback)
@@ -129,7 +152,7 @@ class Turn:
             for context, step in steps:  # one has raised what ends the loop; if it goes on, so do those behind it
                 self._call_soon(step, context=context)
 
-    def _fail(self, connection: HttpConnection, error: Exception) -> None:
+    def _fail(self, connection: InTurn, error: Exception) -> None:
         """As a loop does when a protocol raises."""
         what = {"message": "exception in a protocol", "exception": error, "transport": connection.transport}
         self._loop.call_exception_handler(what)

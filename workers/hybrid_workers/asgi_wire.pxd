@@ -2,15 +2,14 @@
 cimport cython
 
 from hybrid_workers.asgi_service cimport Service
+from hybrid_workers.asgi_turn cimport InTurn
 
-cdef class Wire:
-    cdef dict __dict__
+cdef class Wire(InTurn):
     cdef public Service service
     cdef public bint _is_reading, is_writable
-    cdef public bytes unsent
-    cdef public double since
-    cdef public list pieces
-    cdef public object loop, phase, transport
+    cdef public Py_ssize_t _pieces_size, file_left
+    cdef public double _pieces_at, since
+    cdef public object _drainers, _reader, _response, loop, phase
 
     cpdef write(self, bytes data)
     @cython.locals(now=double)
@@ -18,5 +17,3 @@ cdef class Wire:
     @cython.locals(size=Py_ssize_t, total=Py_ssize_t)
     cpdef bint _holds(self, tuple buffers, double now) except *
     cpdef writelines(self, tuple buffers)
-    @cython.locals(data=bytes)
-    cpdef flush(self)

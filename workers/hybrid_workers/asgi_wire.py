@@ -5,7 +5,6 @@ It knows nothing of requests, only whether a response can be told from a broken 
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 from typing import Final
 
@@ -13,6 +12,7 @@ from hybrid.asgi import RequestCycle, Waiters, wait_among, wake
 from hybrid.http1.response import LARGE, Response
 from hybrid_workers.asgi_phase import Phase
 from hybrid_workers.asgi_service import Service
+from hybrid_workers.asgi_turn import InTurn
 from hybrid_workers.reader import Reader
 from hybrid_workers.reset import reset_at_close
 
@@ -22,36 +22,26 @@ HASTE_S: Final = 0.0001
 """A piece of a stream waits for the next if the one before it is no older than this."""
 
 
-class Wire:
+class Wire(InTurn):
     """See the module.
 
     A protocol by its methods and not by inheritance, since a compiled class can have no base that is not.
     """
 
     __slots__ = (
-        "__dict__",
+        "_drainers",
         "_is_reading",
+        "_pieces_at",
+        "_pieces_size",
+        "_reader",
+        "_response",
+        "file_left",
         "is_writable",
         "loop",
         "phase",
-        "pieces",
         "service",
         "since",
-        "transport",
-        "unsent",
     )
-
-    transport: asyncio.Transport
-    _pieces_size = 0
-    _pieces_at = 0.0
-    """When the first of them came; if there are none, when the last piece was written."""
-    file_left = 0
-    """Bytes of a file that are to be sent past the transport: see asgi_sendfile."""
-    _drainers: Waiters | None = None
-    _reader: Reader | None = None
-    """How fast the client takes what is written, while it does not take all at once."""
-    _response: Response | None = None
-    """That which it is taking."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -61,10 +51,18 @@ class Wire:
         """When this phase began."""
         self.is_writable = True
         self.unsent = b""
-        """The end of a response, held until the end of this turn of the loop: see asgi_outbox."""
-        self.pieces: list[bytes] | None = None
-        """Pieces of a stream that are held so; then there is nothing in `unsent`."""
+        self.pieces = None
+        self._pieces_size = 0
+        self._pieces_at = 0.0
+        """When the first of them came; if there are none, when the last piece was written."""
+        self.file_left = 0
+        """Bytes of a file that are to be sent past the transport: see asgi_sendfile."""
         self._is_reading = True
+        self._drainers: Waiters | None = None
+        self._reader: Reader | None = None
+        """How fast the client takes what is written, while it does not take all at once."""
+        self._response: Response | None = None
+        """That which it is taking."""
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -111,17 +109,6 @@ class Wire:
             self.transport.write(b"".join(buffers))
         else:
             self.transport.writelines(buffers)
-
-    def flush(self) -> None:
-        """Hand what is held back to the transport."""
-        data = self.unsent
-        if data:
-            self.unsent = b""
-            self.transport.write(data)
-        elif self.pieces:
-            data = b"".join(self.pieces)
-            self.pieces = None
-            self.transport.write(data)
 
     async def drain(self) -> None:
         while not self.is_writable:
