@@ -14,6 +14,7 @@ from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.body import Body, ChunkedBody, CountedBody
 from hybrid.http1.head import HeadParser, no_request_line, too_long_head, too_long_line, too_many_fields
 
+_END = b"\r\n\r\n"
 _EMPTY_LINE_SKIPPED = 1 << 62
 """In `_searched`: no head has this many bytes, so a search from there fails and the slow path sees it."""
 _TCHARS = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -56,7 +57,12 @@ class Receiver:
         buffer = self.buffer
         if buffer:
             data = buffer + data
-        end = data.find(b"\r\n\r\n", self._searched)
+        if self._searched:
+            end = data.find(_END, self._searched)
+        else:  # cheaper than find() for all but long heads: it need not parse its arguments
+            end = len(data.partition(_END)[0])
+            if end == len(data):
+                end = -1
         if end < 4:
             return self._no_head(data)
         self._searched = 0

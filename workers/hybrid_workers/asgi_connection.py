@@ -347,7 +347,17 @@ class HttpConnection(Wire):
                 self.complete(cycle, render(cycle.response, verdict))
                 return
         cycle.cell = service.row.begin(now, request.method, request.target, self._label, request.request_id)
-        service.call(cycle, cycle.run(service.scopes.http(self._template, request)))
+        turn = service.turn
+        if turn is not None and turn.is_calling:
+            turn.queue(self)
+        else:
+            self.set_out()
+
+    def set_out(self) -> None:
+        service = self.service
+        cycle = self.cycle
+        assert cycle is not None
+        service.call(cycle, cycle.run(service.scopes.http(self._template, cycle.request)))
 
     def _upgrade(self, request: Request) -> None:
         """Hand the transport over to a WebSocket; for the service, that takes the place of this connection."""

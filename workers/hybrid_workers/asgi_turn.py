@@ -1,9 +1,11 @@
-"""What comes in one turn of the loop is gone through step by step: heads are read, calls made, calls run, answers sent.
+"""What comes in one turn of the loop is gone through step by step.
 
-Each of these is as much code as a processor keeps at hand (32 KB), and together they are four times that. One
+Heads are read, requests begun, calls and tasks made, calls run, answers sent.
+
+Each of these is about as much code as a processor keeps at hand (32 KB), and together they are four times that. One
 connection behind the other, each request finds all of it gone; side by side, only the first of a batch does. For 32
-requests at a time that was, for each, 2,360 -> 1,680 misses of the instruction cache, 1,070 -> 650 of the data cache,
-1,010 -> 800 branches mispredicted, and a tenth of the time: docs/decisions/017-a-turn-in-steps.md.
+requests at a time that was, for each, 2,360 -> 960 misses of the instruction cache, 1,070 -> 390 of the data cache and
+1,010 -> 670 branches mispredicted: docs/decisions/017-a-turn-in-steps.md.
 
 It is for connections that have had a request already and bring the next in one piece. All else is looked at when it
 comes, and so is what waits here when something else happens to its connection.
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from hybrid_workers.asgi_service import Call
 
 MOST_AT_ONCE: Final = 64
+_LOOK, _GO_AHEAD, _SET_OUT = range(3)
 _Task = asyncio.Task
 
 
@@ -35,7 +38,11 @@ class InTurn(Sender):
         raise NotImplementedError
 
     def go_ahead(self) -> None:
-        """Begin with that request, if there is one."""
+        """Begin with that request, if there is one; `queue()` what is to set out."""
+        raise NotImplementedError
+
+    def set_out(self) -> None:
+        """Call the application: `begin()`."""
         raise NotImplementedError
 
 
@@ -51,6 +58,7 @@ class Turn:
         "_loop",
         "_outbox",
         "_own",
+        "_ready",
         "_steps",
         "_take",
         "_waiting",
@@ -66,13 +74,14 @@ class Turn:
         self._context = context
         self._outbox = outbox
         self._waiting: list[InTurn] = []
+        self._ready: list[InTurn] = []
         self._calls: list[tuple[Call, Coroutine[Any, Any, None]]] = []
         self._own: contextvars.Context | None = None
         self._steps: list[Callable[[], object]] = []
         """The first of each task that has been made, with the context of each."""
         self._contexts: list[contextvars.Context] = []
         self.is_calling = False
-        """Calls that come up now `begin()` together."""
+        """Requests that begin now go through the next steps together."""
 
     def add(self, connection: InTurn) -> None:
         """It has received something: soon, `look()` at it."""
@@ -89,33 +98,44 @@ class Turn:
         if not waiting:
             return
         self._waiting = []
-        for connection in waiting:
-            try:
-                connection.look()
-            except Exception as error:
-                self._fail(connection, error)
+        self._step(waiting, _LOOK)
         self.is_calling = True
         try:
-            for connection in waiting:
-                try:
-                    connection.go_ahead()
-                except Exception as error:
-                    self._fail(connection, error)
+            self._step(waiting, _GO_AHEAD)
+            ready, self._ready = self._ready, []
+            self._step(ready, _SET_OUT)
         finally:
             self.is_calling = False
-        self._make_tasks()
+        calls = self._make_tasks()
         self._outbox.is_emptied = True
         try:
             self._take_steps()
         finally:
             self._outbox.is_emptied = False
             self._outbox.flush()
+        del calls  # not before: they are freed one behind the other, too
+
+    def _step(self, connections: list[InTurn], step: int) -> None:
+        for connection in connections:
+            try:
+                if step == _LOOK:
+                    connection.look()
+                elif step == _GO_AHEAD:
+                    connection.go_ahead()
+                else:
+                    connection.set_out()
+            except Exception as error:
+                self._fail(connection, error)
+
+    def queue(self, connection: InTurn) -> None:
+        """While `is_calling`: it has gone ahead, and is to set out."""
+        self._ready.append(connection)
 
     def begin(self, call: Call, coroutine: Coroutine[Any, Any, None]) -> None:
         """While `is_calling`: make a task of it, in a context of its own, when all calls of this turn have come up."""
         self._calls.append((call, coroutine))
 
-    def _make_tasks(self) -> None:
+    def _make_tasks(self) -> list[tuple[Call, Coroutine[Any, Any, None]]]:
         """A task asks its loop to call its first step soon. What it asks is taken from it, and done without a turn of
         the loop, as soon as there are the others of this turn. Otherwise it is a task as any other.
         """
@@ -133,6 +153,7 @@ class Turn:
                 del attributes["call_soon"]
             else:
                 attributes["call_soon"] = before
+        return calls
 
     def _taken(self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None) -> object:
         """In the place of `loop.call_soon` while tasks are made. A finalizer that runs meanwhile may call it, too."""

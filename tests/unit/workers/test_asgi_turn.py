@@ -43,7 +43,12 @@ class Played(HttpConnection):
     def go_ahead(self) -> None:
         self._note("go ahead")
         if self.call is not None:
-            self.turn.begin(cast("Any", self), self.call)
+            self.turn.queue(self)
+
+    def set_out(self) -> None:
+        self._note("set out")
+        assert self.call is not None
+        self.turn.begin(cast("Any", self), self.call)
 
     def _note(self, what: str) -> None:
         self.events.append(f"{what} {self.name}")
@@ -98,7 +103,7 @@ def test_each_step_is_done_for_all_before_the_next(stage: Stage) -> None:
     first, second = stage.add("a", stage.call("a")), stage.add("b", stage.call("b"))
     assert stage.events == []  # not in the turn of the loop that brought them
     stage.turns()
-    assert stage.events == ["look a", "look b", "go ahead a", "go ahead b", "call a", "call b"]
+    assert stage.events == [f"{step} {name}" for step in ("look", "go ahead", "set out", "call") for name in ("a", "b")]
     assert first.task is not None
     assert second.task is not None
     assert first.task.done()
@@ -127,14 +132,16 @@ def test_a_call_that_waits_can_be_cancelled(stage: Stage) -> None:
         stage.loop.run_until_complete(waiting.task)
 
 
-@pytest.mark.parametrize("step", ["look", "go ahead"])
+@pytest.mark.parametrize("step", ["look", "go ahead", "set out"])
 def test_what_one_connection_raises_ends_that_one_alone(stage: Stage, step: str) -> None:
-    bad = stage.add("bad", None)
+    bad = stage.add("bad", stage.call("bad") if step == "set out" else None)
     bad.fails_at = step
     good = stage.add("good", stage.call("good"))
     stage.turns()
     assert stage.events[-1] == "call good"
     assert bad.transport.is_aborted
+    if bad.call is not None:
+        bad.call.close()
     assert not good.transport.is_aborted
     (told,) = stage.told
     assert isinstance(told["exception"], ZeroDivisionError)
