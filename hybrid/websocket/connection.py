@@ -21,6 +21,7 @@ from hybrid.websocket import frames
 from hybrid.websocket.deflate import Deflate
 from hybrid.websocket.failure import Failure
 from hybrid.websocket.frames import BINARY_HEADERS, TEXT_HEADERS
+from hybrid.websocket.masking import apply_mask
 
 LARGE: Final = 65536
 """A message from this size on fills the inbox alone."""
@@ -28,12 +29,6 @@ _WORTH_DEFLATING: Final = 256
 """A shorter message fits in one packet either way; compressing it costs ten times what sending it does."""
 _UNLIMITED: Final = 1 << 62
 _NewDecoder = codecs.getincrementaldecoder("utf-8")
-
-
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # no C extension on this platform: the same in Python
-    from websockets.utils import apply_mask
 
 
 class State(IntEnum):
