@@ -33,6 +33,8 @@ MOST: Final = 1024 * 1024
 """More than this was read of no connection that may be handed over: see `Handed.data`."""
 MOST_COOKIE: Final = 2048
 DEFAULT_DEPTH: Final = 64
+MARK: Final = b"x-hybrid-shadow"
+"""The field that a copy of a request carries: see Kind.SHADOW."""
 
 _HEAD: Final = struct.Struct("=BHIIIdHHHHI")
 # kind, client port, server port, ahead, length of data, deadline,

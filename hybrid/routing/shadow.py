@@ -28,8 +28,6 @@ SAFE = frozenset({"GET", "HEAD"})
 POOL = "shadow"
 """The pool of the worker that sends the copies and compares."""
 WORKER_CLASS = "hybrid_workers.shadow:ShadowWorker"
-MARK = b"x-hybrid-shadow"
-"""The field that a copy carries."""
 
 _NO_POOL = ""
 

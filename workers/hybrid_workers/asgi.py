@@ -13,26 +13,24 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from time import monotonic
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hybrid.asgi import App, Lifespan, Receive, Scope, Send, single_callable
 from hybrid.contract import Draining, Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.errors import HybridError, SettingsError
 from hybrid.logs import open_access_log
-from hybrid.settings import Settings
-from hybrid.wsgi import App as WsgiApp
-from hybrid.wsgi import Environs, ErrorsStream
 from hybrid_workers.asgi_accept import Acceptor
 from hybrid_workers.asgi_service import Service
 from hybrid_workers.asgi_sweeper import Sweeper
 from hybrid_workers.asgi_turn import Turn
-from hybrid_workers.bridge import Bridge
+from hybrid_workers.bridging import Bridge
 from hybrid_workers.drain import drain_delay, is_last
 from hybrid_workers.inherited import prepare
 from hybrid_workers.shedding import Shedder
-from hybrid_workers.spool import Spooling
-from hybrid_workers.wsgi_service import raw_sink
+
+if TYPE_CHECKING:
+    from hybrid.wsgi import App as WsgiApp
 
 
 class Stop(IntEnum):
@@ -74,9 +72,11 @@ class AsgiWorker:
     # -- boot -------------------------------------------------------------------------------------
 
     @staticmethod
-    def before_fork(settings: Settings) -> None:
+    def before_fork(context: WorkerContext) -> None:
         """Import what `boot` needs: in a template, once for all that are made of it."""
-        if settings.loop != "asyncio":
+        if context.interface == "wsgi":
+            import hybrid_workers.bridge  # noqa: F401
+        if context.settings.loop != "asyncio":
             with contextlib.suppress(ImportError):  # `boot` says it
                 import uvloop  # noqa: F401
 
@@ -100,7 +100,9 @@ class AsgiWorker:
         app: App | Bridge
         shedder = Shedder.of(context)
         if context.interface == "wsgi":
-            app = self._bridge(cast("WsgiApp", context.app), shedder)
+            from hybrid_workers.bridge import bridge_to
+
+            app = bridge_to(cast("WsgiApp", context.app), context, shedder)
             self._lifespan = Lifespan(_no_lifespan, "off", context.log)
         else:
             app = cast("App", context.app)  # child.py has found out that it is one
@@ -121,24 +123,6 @@ class AsgiWorker:
         if shedder is None:  # which counts what is under way when a request comes
             with contextlib.suppress(TypeError):  # a loop without attributes: each request by itself, then
                 self._service.turn = Turn(loop, self._lifespan.context, self._service.outbox)
-
-    def _bridge(self, app: WsgiApp, shedder: Shedder | None) -> Bridge:
-        context, settings = self._context, self._settings
-        environs = Environs(
-            errors=ErrorsStream(raw_sink(context.log)),
-            is_multithread=True,
-            is_multiprocess=context.pool_size > 1,
-            root_path=settings.root_path,
-            is_root_stripped=settings.root_path_mode == "stripped",
-        )
-        return Bridge(
-            app,
-            environs=environs,
-            threads=settings.sync_threads,
-            body_buffer=settings.body_buffer,
-            spooling=Spooling(settings, context.log, has_few_threads=True),
-            shedder=shedder,
-        )
 
     def _limit_anyio(self) -> None:
         """Frameworks over anyio run synchronous code in its threads, 40 at most unless told otherwise."""
@@ -202,7 +186,7 @@ class AsgiWorker:
         acceptor.close()
         service.loop.remove_reader(context.channel)
         if isinstance(service.scopes, Bridge):
-            service.scopes.pool.stop()
+            service.scopes.stop()
         return is_clean
 
     async def _until(self, wanted: Stop, deadline: float | None = None) -> None:

@@ -27,7 +27,6 @@ from hybrid.http.tls_facts import facts_of
 from hybrid.http1.receiver import Receiver
 from hybrid.http1.refusal import CONTINUE, refusal
 from hybrid.http1.response import Prefixes, Response
-from hybrid.routing import Choice
 from hybrid.websocket import read_opening
 from hybrid_workers.asgi_first_transport import FirstTransport
 from hybrid_workers.asgi_phase import Phase
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     import ssl
 
     from hybrid.asgi import Connection
+    from hybrid.routing import Choice
     from hybrid_workers.asgi_ledger import Recorder
 
 DRAIN_BYTES = 256 * 1024

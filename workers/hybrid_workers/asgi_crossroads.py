@@ -11,17 +11,17 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from hybrid.contract import WorkerContext
-from hybrid.contract.crossing import Crossing
 from hybrid.contract.queue import Handed
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
-from hybrid.routing import Choice
 from hybrid_workers.arrivals import Arrivals
 from hybrid_workers.junction import Way, unavailable
 from hybrid_workers.stream_socket import StreamSocket
 
 if TYPE_CHECKING:
+    from hybrid.contract.crossing import Crossing
+    from hybrid.routing import Choice
     from hybrid_workers.asgi_accept import Acceptor
     from hybrid_workers.asgi_connection import HttpConnection
     from hybrid_workers.asgi_service import Service

@@ -20,7 +20,7 @@ from hybrid.logs import AccessLog
 from hybrid.logs.atoms import LoggedRequest
 from hybrid.logs.views import environ_of
 from hybrid.wsgi import Environ
-from hybrid_workers.bridge import Bridge
+from hybrid_workers.bridging import Bridge
 
 _KEY = "hybrid.request"
 

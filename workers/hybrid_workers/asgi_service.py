@@ -28,19 +28,19 @@ from hybrid.http1.head import HeadParser
 from hybrid.http1.response import Prefixes, Response
 from hybrid.logs import AccessLog
 from hybrid_workers.admission import Admissions
-from hybrid_workers.asgi_crossroads import AsgiCrossroads
 from hybrid_workers.asgi_outbox import Outbox
 from hybrid_workers.asgi_phase import last_patience, patience
 from hybrid_workers.asgi_turn import Turn
 from hybrid_workers.asgi_turnstile import Turnstile
 from hybrid_workers.balance import Balance
-from hybrid_workers.bridge import Bridge, BridgeCycle
+from hybrid_workers.bridging import Bridge, BridgeCycle
 from hybrid_workers.deadline import BEAT_AHEAD_S, DeadlineLog
 from hybrid_workers.shedding import Shedder
 from hybrid_workers.stacks import frames_of, frames_of_awaitable
 
 if TYPE_CHECKING:
     from hybrid_workers.asgi_connection import HttpConnection
+    from hybrid_workers.asgi_crossroads import AsgiCrossroads
     from hybrid_workers.asgi_hooks import HookedBridge
     from hybrid_workers.asgi_ledger import AsgiLedger
     from hybrid_workers.asgi_websocket import WebSocketSession
@@ -187,6 +187,8 @@ class Service:
         self.crossroads: AsgiCrossroads | None = None
         """Where connections pass to other workers and come from them."""
         if context.crossing is not None and context.tls is None:
+            from hybrid_workers.asgi_crossroads import AsgiCrossroads
+
             self.crossroads = AsgiCrossroads(self, context.crossing, context)
 
     def _call_hooks(self, hooks: RequestHooks | None, app: App | Bridge) -> None:

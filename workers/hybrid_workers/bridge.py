@@ -1,6 +1,6 @@
 """A WSGI application in an asgi worker: each call in a thread of the worker's pool.
 
-A `BridgeCycle` stands where an ASGI request's `Cycle` stands, so connections, deadlines and draining know
+A `ThreadCycle` stands where an ASGI request's `Cycle` stands, so connections, deadlines and draining know
 nothing of it. In the thread, `hybrid.wsgi` keeps PEP 3333 as it does for every WSGI worker; between thread
 and loop go only bytes: content for wsgi.input one way, framed pieces of the response the other. Both ways
 are bounded, and whoever is ahead waits. A client is not read on. An application that is ahead of its client is
@@ -19,26 +19,29 @@ from collections import deque
 from math import inf
 from time import monotonic
 
-from hybrid.asgi import Connection, RequestCycle
+from hybrid.asgi import Connection
+from hybrid.contract import WorkerContext
 from hybrid.errors import ClientGone, DeadlineExceeded, ProtocolError
 from hybrid.http.limits import MOST_PIECES
 from hybrid.http.peer import Peer
 from hybrid.http.request import CHUNKED, Request
 from hybrid.http1.response import Prefixes
-from hybrid.wsgi import App, BrokenBody, Environ, Environs, Exchange, Input, Piece
+from hybrid.wsgi import App, BrokenBody, Environ, Environs, ErrorsStream, Exchange, Input, Piece
+from hybrid_workers.bridging import Bridge, BridgeCycle
 from hybrid_workers.deadline import Target
 from hybrid_workers.held import Hold
 from hybrid_workers.overflow import Overflow
 from hybrid_workers.shedding import Shedder, render
 from hybrid_workers.spool import Spool, Spooling
 from hybrid_workers.threads import ThreadPool
+from hybrid_workers.wsgi_service import raw_sink
 
 HIGH_WATER = 64 * 1024
 """Bytes that the thread may be ahead of the connection."""
 
 
-class Bridge:
-    """The application with its threads; one per worker. Makes cycles as the service asks for them."""
+class ThreadBridge(Bridge):
+    """See `bridging`."""
 
     def __init__(
         self,
@@ -66,8 +69,31 @@ class Bridge:
     def http(self, template: Environ, request: Request) -> Environ:
         return self._environs.of(request, template)
 
-    def cycle(self, request: Request, prefixes: Prefixes, connection: Connection, has_body: bool) -> BridgeCycle:
-        return BridgeCycle(self, request, prefixes, connection, has_body=has_body)
+    def cycle(self, request: Request, prefixes: Prefixes, connection: Connection, has_body: bool) -> ThreadCycle:
+        return ThreadCycle(self, request, prefixes, connection, has_body=has_body)
+
+    def stop(self) -> None:
+        self.pool.stop()
+
+
+def bridge_to(app: App, context: WorkerContext, shedder: Shedder | None) -> ThreadBridge:
+    """The bridge of a worker with these settings."""
+    settings = context.settings
+    environs = Environs(
+        errors=ErrorsStream(raw_sink(context.log)),
+        is_multithread=True,
+        is_multiprocess=context.pool_size > 1,
+        root_path=settings.root_path,
+        is_root_stripped=settings.root_path_mode == "stripped",
+    )
+    return ThreadBridge(
+        app,
+        environs=environs,
+        threads=settings.sync_threads,
+        body_buffer=settings.body_buffer,
+        spooling=Spooling(settings, context.log, has_few_threads=True),
+        shedder=shedder,
+    )
 
 
 class Work:
@@ -77,7 +103,7 @@ class Work:
     is_client_gone = False
     began = 0.0
 
-    def __init__(self, cycle: BridgeCycle, environ: Environ) -> None:
+    def __init__(self, cycle: ThreadCycle, environ: Environ) -> None:
         self._run = contextvars.copy_context().run
         self._cycle = cycle
         self._environ: Environ | None = environ
@@ -94,7 +120,7 @@ def _nothing_more(work: Work) -> None:
     """Work tells the loop itself what has become of it."""
 
 
-class BridgeCycle(RequestCycle):
+class ThreadCycle(BridgeCycle):
     """One request of a WSGI application. See hybrid.asgi.Cycle for what the connection expects of it.
 
     `_lock` guards what both sides touch: `_pieces`, `_ahead`, `_overflow`, `_chunks`, `buffered`, `_is_signalled` and
@@ -106,7 +132,7 @@ class BridgeCycle(RequestCycle):
     waited_before: float = 0.0
 
     def __init__(
-        self, bridge: Bridge, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
+        self, bridge: ThreadBridge, request: Request, prefixes: Prefixes, connection: Connection, *, has_body: bool
     ) -> None:
         self._exchange = Exchange(request, prefixes, self._push)
         self.request = request
@@ -121,7 +147,6 @@ class BridgeCycle(RequestCycle):
         self.started = 0.0
         self.overdue_at = 0.0
         self.target: Target | None = None
-        """The thread, as soon as one has taken the call."""
         self._bridge = bridge
         self._connection = connection
         self._lock = threading.Condition()

@@ -20,6 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import hybrid
@@ -34,7 +35,6 @@ from hybrid_workers.allocator import keep_blocks
 from hybrid_workers.child_hooks import WorkerHooks, interrupted, take_abort
 
 if TYPE_CHECKING:
-    from hybrid.settings import Settings
     from hybrid_workers.probe import Probe
 
 HARDEN_AFTER_S = 1.0
@@ -68,10 +68,10 @@ def run_worker(context: WorkerContext) -> int:
             chosen, why = _choose(context, ours)
         else:
             chosen, why = _choose_audited(context, ours)
-            _import_parser(context.settings)
-            before_fork: Callable[[Settings], None] | None = getattr(chosen, "before_fork", None)
+            _import_ahead(context)
+            before_fork: Callable[[WorkerContext], None] | None = getattr(chosen, "before_fork", None)
             if before_fork is not None:
-                before_fork(context.settings)
+                before_fork(context)
             _leave_template(context, commands, hooks)
         probe = _probe(context)
         worker = _boot(context, hooks, chosen, commands)
@@ -217,14 +217,23 @@ def _load(name: str) -> type[Worker]:
     return found
 
 
-def _import_parser(settings: Settings) -> None:
-    """In a template, once for all workers that are made of it."""
+def _import_ahead(context: WorkerContext) -> None:
+    """What a worker imports only where it is needed: in a template, once for all workers that are made of it."""
     from hybrid.http1.back_ends import field_parser
 
     try:
-        field_parser(settings.http)
+        field_parser(context.settings.http)
     except ImportError:  # the worker that wants it says it
         pass
+    crossing = context.crossing
+    if crossing is None:
+        return
+    is_asgi = context.worker_class == "asgi"
+    import_module("hybrid_workers.asgi_crossroads" if is_asgi else "hybrid_workers.crossroads")
+    if crossing.is_routing:
+        import_module("hybrid.routing.in_force")
+    if crossing.traffic is not None:
+        import_module("hybrid_workers.asgi_ledger" if is_asgi else "hybrid_workers.wsgi_ledger")
 
 
 def _choose(context: WorkerContext, ours: type[Worker] | None) -> tuple[type[Worker], str]:

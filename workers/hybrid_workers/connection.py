@@ -22,7 +22,6 @@ from termios import FIONREAD
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from hybrid.contract.queue import Handed
 from hybrid.errors import ClientGone, ProtocolError
 from hybrid.http.deadlines import Deadlines
 from hybrid.http.limits import MOST_PIECES
@@ -36,6 +35,7 @@ from hybrid_workers.reader import Reader
 from hybrid_workers.reset import reset_at_close
 
 if TYPE_CHECKING:
+    from hybrid.contract.queue import Handed
     from hybrid_workers.held import Hold
     from hybrid_workers.overflow import Overflow
     from hybrid_workers.spool import Spool, Spooling

@@ -11,7 +11,6 @@ from hybrid.contract.queue import Handed, Kind
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
-from hybrid.routing import Choice
 from hybrid_workers.arrivals import MOST_AT_ONCE, Arrivals
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.junction import Way, unavailable
@@ -19,6 +18,7 @@ from hybrid_workers.poller import EXCLUSIVE, READ, Poller
 from hybrid_workers.relief import Siblings
 
 if TYPE_CHECKING:
+    from hybrid.routing import Choice
     from hybrid_workers.tls_transport import TlsTransport
     from hybrid_workers.wsgi_service import WsgiService
 

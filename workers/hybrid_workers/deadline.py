@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import signal
 from collections.abc import Sequence
 from enum import IntEnum
 from math import inf
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 END_S: Final = 1.0
 """From the attempt to end a request until it counts as one that cannot be ended."""
+INTERRUPT: Final[int | None] = signal.SIGRTMIN + 11 if hasattr(signal, "SIGRTMIN") else None
+"""What the main thread is interrupted with; None where there are no real-time signals."""
 BEAT_AHEAD_S: Final = 3.0
 """Beats are stamped so far ahead: a worker that is stuck in a request gets this much above --timeout to put it right
 itself, before its silence is the arbiter's business."""

@@ -22,7 +22,6 @@ from gevent import monkey, sleep, spawn
 from hybrid.contract import Listener, WorkerContext
 from hybrid.contract.scoreboard import Word
 from hybrid.http.request import Request
-from hybrid.settings import Settings
 from hybrid_workers.call import Call, begin
 from hybrid_workers.connection import Connection, Phase
 from hybrid_workers.deadline import BEAT_AHEAD_S
@@ -60,7 +59,7 @@ class GeventWorker:
         monkey.patch_all()
 
     @staticmethod
-    def before_fork(settings: Settings) -> None:
+    def before_fork(context: WorkerContext) -> None:
         """Import what a hub does when it is made: in a template, once for all that are made of it."""
         import pprint  # noqa: F401
 

@@ -22,11 +22,8 @@ from hybrid.contract import WorkerContext
 from hybrid.errors import DeadlineExceeded
 from hybrid.wsgi.entering import ENTRIES
 from hybrid_workers.call import Call
-from hybrid_workers.deadline import Enforcer
+from hybrid_workers.deadline import INTERRUPT, Enforcer
 from hybrid_workers.stacks import frames_of, runs_inside
-
-INTERRUPT: Final[int | None] = signal.SIGRTMIN + 11 if hasattr(signal, "SIGRTMIN") else None
-"""What the main thread is interrupted with; None where there are no real-time signals."""
 
 _SOON_S: Final = 0.02
 

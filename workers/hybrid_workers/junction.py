@@ -19,18 +19,16 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from hybrid.contract import WorkerContext
-from hybrid.contract.crossing import Crossing
-from hybrid.contract.queue import Handed, Kind, Queue
+from hybrid.contract.queue import MARK, Handed, Kind, Queue
 from hybrid.errors import ProtocolError
 from hybrid.http.peer import Peer
 from hybrid.http.request import Request
-from hybrid.routing import Choice, Route, RouteTable
-from hybrid.routing.in_force import from_text
-from hybrid.routing.shadow import MARK
 
 if TYPE_CHECKING:
+    from hybrid.contract.crossing import Crossing
     from hybrid.http1.receiver import Receiver
     from hybrid.http1.response import Prefixes
+    from hybrid.routing import Choice, Route, RouteTable
 
 _VERSION: Final = 0
 _MOST_NAMES: Final = 1024
@@ -88,6 +86,10 @@ class Junction:
         self._fallbacks: Mapping[str, str] = crossing.fallbacks
         self._patterns: dict[int, tuple[Route, str]] = {}
         self._say_starved_at = 0.0
+        if crossing.is_routing:  # else there are only siblings, and no routes to be read
+            from hybrid.routing.in_force import from_text
+
+            self._from_text = from_text
         self._gone_since: dict[str, float] = {}
         self.queue.enter(self._slot, os.getpid())
 
@@ -118,7 +120,7 @@ class Junction:
 
     def _read_routes(self) -> None:
         self._version, text = self._page.read()
-        found = from_text(text, self._version)
+        found = self._from_text(text, self._version)
         if all(name in self._indexes for name in found.pools):
             self._table = found.table
             self._fallbacks = {name: facts.fallback for name, facts in found.pools.items()}

@@ -33,7 +33,6 @@ from hybrid.http1.response import Response
 from hybrid_workers.accepting import Acceptor
 from hybrid_workers.call import Call, Outcome
 from hybrid_workers.connection import HIGH_WATER, READ_SIZE, Connection, Phase
-from hybrid_workers.crossroads import Crossroads
 from hybrid_workers.deadline import Enforcer
 from hybrid_workers.drain import cut_streams_at, drain_delay, is_event_stream
 from hybrid_workers.entrance import Entrance
@@ -44,6 +43,7 @@ from hybrid_workers.wakeup import Wakeup
 from hybrid_workers.wsgi_service import WsgiService
 
 if TYPE_CHECKING:
+    from hybrid_workers.crossroads import Crossroads
     from hybrid_workers.tls_transport import TlsTransport
 
 TICK_S: Final = 0.2
@@ -130,6 +130,8 @@ class Reactor:
         self.connections: dict[int, Connection] = {}
         self.crossroads: Crossroads | None = None
         if service.context.crossing is not None and service.context.tls is None:
+            from hybrid_workers.crossroads import Crossroads
+
             self.crossroads = Crossroads(self, service, self._poller, relieves=runner.leaves_requests)
         self._takes_away = self.crossroads.takes_away if self.crossroads and self.crossroads.takes_requests else None
         self._admissions = service.admissions

@@ -11,11 +11,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hybrid.contract import WorkerContext
-from hybrid.contract.crossing import Crossing
 from hybrid.contract.scoreboard import Word
+
+if TYPE_CHECKING:
+    from hybrid.contract.crossing import Crossing
 
 _READY: Final = 2
 """See hybrid_workers.child.Stage."""

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from hybrid.contract.queue import MARK
 from hybrid.contract.shadow import MOST_BODY, Copy
 from hybrid.http1.reply import ReplyError, ReplyReader
 from hybrid.routing.compare import Answer, Comparison, compare
-from hybrid.routing.shadow import MARK
 from hybrid.routing.table import COOKIE
 
 ALWAYS_IGNORED: Final = frozenset({b"cookie:" + COOKIE})

@@ -26,8 +26,7 @@ from hybrid.asgi import Cycle
 from hybrid.contract import Retire
 from hybrid.contract.scoreboard import Word
 from hybrid.errors import DeadlineExceeded
-from hybrid_workers.deadline import BEAT_AHEAD_S, END_S, Step
-from hybrid_workers.guard import INTERRUPT
+from hybrid_workers.deadline import BEAT_AHEAD_S, END_S, INTERRUPT, Step
 from hybrid_workers.stacks import application_frames, frames_of, is_ours, listing, root_of, site
 
 if TYPE_CHECKING:
