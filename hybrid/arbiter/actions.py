@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from hybrid.arbiter.state import Child, Signal
 
@@ -21,15 +22,13 @@ class Level(IntEnum):
     CRITICAL = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Read the settings again and bind what they ask for; answers Loaded or LoadFailed."""
 
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Spawn:
+class Spawn(NamedTuple):
     """Make a worker; answers Spawned or SpawnFailed."""
 
     pool: str
@@ -37,38 +36,33 @@ class Spawn:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class Abandon:
+class Abandon(NamedTuple):
     """A spawn was never answered: whatever comes of it still is none of ours."""
 
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(NamedTuple):
     """Send a signal to a child of ours."""
 
     pid: int
     signal: Signal
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(NamedTuple):
     """See how much memory these children use; answers Measured. Up to `above` an upper bound will do."""
 
     pids: tuple[int, ...]
     above: int
 
 
-@dataclass(frozen=True, slots=True)
-class Dump:
+class Dump(NamedTuple):
     """Have a child of ours write its stacks where the record of its death will find them."""
 
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class Discard:
+class Discard(NamedTuple):
     """No child of this generation will be made or is serving: forget its settings, close listeners that only it had."""
 
     generation: int
@@ -84,31 +78,27 @@ class ReopenLogs:
     """Open the arbiter's own log files anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(NamedTuple):
     """Tell the service manager: "READY=1", "STOPPING=1"."""
 
     state: str
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
+class Say(NamedTuple):
     """Log one event; `text` may be several lines only when it carries a traceback."""
 
     level: Level
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogSilence:
+class LogSilence(NamedTuple):
     """Log that a child missed a deadline, with the requests that its scoreboard row shows in flight."""
 
     child: Child
     silent_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class LogDeath:
+class LogDeath(NamedTuple):
     """Log how a child ended. The child is as it was just before; one of `code` and `signal` is set."""
 
     child: Child
@@ -116,8 +106,7 @@ class LogDeath:
     signal: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(NamedTuple):
     """The reload of this generation has ended: say so to whoever waits for it, and to the service manager."""
 
     generation: int
@@ -126,8 +115,7 @@ class Settle:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     """End the arbiter with this code. The last action there is."""
 
     code: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hybrid.errors import SettingsError
 
@@ -10,8 +10,7 @@ _EXPECTED = "HOST:PORT, HOST, :PORT, [IPV6]:PORT, unix:PATH, unix:@NAME or fd://
 _DEFAULT_PORT = 8000
 
 
-@dataclass(frozen=True, slots=True)
-class Inet:
+class Inet(NamedTuple):
     """TCP. `host` may be a name; it is resolved when it is bound."""
 
     host: str
@@ -25,8 +24,7 @@ class Inet:
         return f"[{self.host}]:{self.port}" if self.is_v6 else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Unix:
+class Unix(NamedTuple):
     """A path; one that begins with "@" is abstract: no file, gone with its last holder (Linux)."""
 
     path: str
@@ -39,8 +37,7 @@ class Unix:
         return f"unix:{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(NamedTuple):
     """An open descriptor that somebody bound for us."""
 
     fd: int

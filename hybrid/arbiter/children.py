@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hybrid.arbiter.actions import Spawn
 from hybrid.arbiter.events import BootFailed, Drained, Event, Exited, Ready, Retiring, Spawned, SpawnFailed
@@ -41,8 +41,7 @@ if TYPE_CHECKING:
 RunWorker = Callable[[WorkerContext], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Outfit:
+class Outfit(NamedTuple):
     """What a worker that is forked gets from its release."""
 
     site: Site
@@ -63,8 +62,7 @@ class _Process:
     """Bytes; known once it is reaped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unborn:
+class Unborn(NamedTuple):
     """A worker that a template was ordered to make."""
 
     order: Spawn

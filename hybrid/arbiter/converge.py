@@ -7,7 +7,8 @@ nothing again, because whatever it orders it also notes in the state.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from hybrid.arbiter import policy
 from hybrid.arbiter.actions import (
@@ -317,8 +318,7 @@ def _retire(state: State, pool: Pool, now: float, actions: list[Action]) -> Stat
 # spawning ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """One child that the pool lacks."""
 
     generation: int

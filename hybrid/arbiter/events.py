@@ -3,45 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from hybrid.arbiter.state import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """Settings were read, listeners bound: this is what the generation asks of each pool."""
 
     generation: int
     plans: Mapping[str, Plan]
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFailed:
+class LoadFailed(NamedTuple):
     """The settings of this generation cannot be used."""
 
     generation: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(NamedTuple):
     """The process of this slot exists."""
 
     slot: int
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class SpawnFailed:
+class SpawnFailed(NamedTuple):
     """It does not, and will not."""
 
     slot: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """The worker is about to accept."""
 
     pid: int
@@ -49,8 +46,7 @@ class Ready:
     serves_websocket: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BootFailed:
+class BootFailed(NamedTuple):
     """The worker said that it cannot serve, and why; its exit follows."""
 
     pid: int
@@ -59,31 +55,27 @@ class BootFailed:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Retiring:
+class Retiring(NamedTuple):
     """The worker asks to be replaced, and serves on until it is."""
 
     pid: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """How much memory children use: bytes by pid."""
 
     memory: Mapping[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(NamedTuple):
     """The worker says that it no longer accepts: somebody else told it to go."""
 
     pid: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(NamedTuple):
     """A child process was reaped. One of `code` and `signal` ("SIGSEGV") is set."""
 
     pid: int
@@ -91,15 +83,13 @@ class Exited:
     signal: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(NamedTuple):
     """The operator wants the arbiter to end. Every further one hardens the first."""
 
     is_graceful: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Reload:
+class Reload(NamedTuple):
     """The operator, or a changed file, asks for the next generation."""
 
     reason: str = ""
@@ -110,8 +100,7 @@ class Rest:
     """The operator wants every worker to finish and none to follow, until a resize or a reload (WINCH)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resize:
+class Resize(NamedTuple):
     """The operator wants so many workers more or fewer, or just so many; a pool never shrinks below one."""
 
     pool: str
@@ -124,15 +113,14 @@ class Reopen:
     """The operator moved the log files away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """Time passed. `beats` is what the scoreboard says, by pid.
 
     `paused_s` is how much later than planned the arbiter itself woke: a machine that slept, or a
     container that was paused, must not be taken for workers that are stuck.
     """
 
-    beats: Mapping[int, float] = field(default_factory=dict)
+    beats: Mapping[int, float] = MappingProxyType({})
     paused_s: float = 0.0
 
 

@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hybrid.arbiter.unpatched import DefaultSelector, handle_signal
 
@@ -31,12 +31,11 @@ COMMANDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Woken:
+class Woken(NamedTuple):
     """What one wait brought."""
 
     signals: tuple[int, ...] = ()
-    readable: tuple[Callable[[], None], ...] = field(default=())
+    readable: tuple[Callable[[], None], ...] = ()
     """The callbacks of the descriptors that became readable."""
     late_s: float = 0.0
     """How much later than asked for it ended."""

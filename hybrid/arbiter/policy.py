@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ABORT_GRACE_S = 1.5
 """From SIGABRT to SIGKILL: the child writes its stacks in milliseconds, or it never will."""
@@ -65,8 +65,7 @@ _FIRST_DELAY_S = 0.1
 _LONGEST_DELAY_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Deaths in a row, and when the next spawn may be."""
 
     deaths: int = 0

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hybrid.arbiter.actions import Level
 from hybrid.arbiter.converge import BOOT_TIMEOUT, HARD_MEMORY, TIMEOUT, fields
@@ -28,8 +29,7 @@ _KEPT = 64
 _CRASHES = {"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGSYS", "SIGTRAP"}
 
 
-@dataclass(frozen=True, slots=True)
-class Remains:
+class Remains(NamedTuple):
     """What the shell found when it reaped a child."""
 
     requests: Sequence[InFlight] = ()

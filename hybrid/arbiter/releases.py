@@ -6,8 +6,8 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from hybrid import logs
 from hybrid.arbiter.state import Plan
@@ -28,8 +28,7 @@ SHADOW = "shadow"
 _SHADOW_CLASS = "hybrid_workers.shadow:ShadowWorker"
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """What a worker of one pool begins with."""
 
     settings: Settings
@@ -40,8 +39,7 @@ class Site:
     """Has the listeners."""
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """What the shell keeps of one generation."""
 
     generation: int
@@ -50,7 +48,7 @@ class Release:
     listeners: dict[str, Listener]
     sites: Mapping[str, Site]
     """By pool; the first is the default."""
-    routes: tuple[Route, ...] = field(default=())
+    routes: tuple[Route, ...] = ()
 
     @property
     def is_single(self) -> bool:
@@ -79,7 +77,7 @@ def sites_of(settings: Settings, start_dir: str) -> tuple[dict[str, Site], tuple
         own = replace(
             settings, worker_class=_SHADOW_CLASS, workers=1, preload_app=False, ready_probe="", max_requests=0
         )
-        sites[SHADOW] = replace(_site(own, start_dir), accepts=False)
+        sites[SHADOW] = _site(own, start_dir)._replace(accepts=False)
     return sites, layout.routes
 
 

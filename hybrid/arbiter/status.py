@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from hybrid.arbiter.state import NEVER, Child, Phase, Pool, Stage, State
 from hybrid.contract.scoreboard import InFlight
@@ -13,8 +13,7 @@ from hybrid.settings import Settings
 _REQUESTS_SHOWN = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Counters:
+class Counters(NamedTuple):
     """One worker's row, and what the kernel says of its process."""
 
     started: float = 0.0
@@ -26,7 +25,7 @@ class Counters:
     capacity: int = 0
     loop_lag_s: float = 0.0
     rss_bytes: int = 0
-    in_flight: Sequence[InFlight] = field(default=())
+    in_flight: Sequence[InFlight] = ()
 
 
 def describe(
@@ -86,7 +85,7 @@ def _condition(state: State, pool: Pool, ready: int) -> str:
 def _worker(child: Child, row: Counters | None, now: float) -> dict[str, object]:
     row = row or Counters()
     requests = [
-        {**asdict(request), "age_s": round(max(0.0, now - request.started), 3)}
+        {**request._asdict(), "age_s": round(max(0.0, now - request.started), 3)}
         for request in row.in_flight[:_REQUESTS_SHOWN]
     ]
     for request in requests:

@@ -168,7 +168,7 @@ def _spawn_failed(state: State, event: SpawnFailed, now: float, actions: Actions
     pool = state.pools[child.pool]
     actions.append(Say(Level.ERROR, f"Cannot fork a worker: {event.reason} pool={pool.name} slot={event.slot}"))
     # Never at once: the resource that fork lacked is not back in a millisecond.
-    backoff = policy.after_death(replace(pool.backoff, deaths=max(1, pool.backoff.deaths)), ready_s=None, now=now)
+    backoff = policy.after_death(pool.backoff._replace(deaths=max(1, pool.backoff.deaths)), ready_s=None, now=now)
     return state.without(event.slot).with_pool(replace(pool, backoff=backoff))
 
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from hybrid.errors import AppLoadError
 from hybrid.settings import Settings
@@ -34,8 +33,7 @@ NEITHER = {
 """Classes of applications that no WSGI or ASGI server can run, and their framework: calling them would only confuse."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detected:
+class Detected(NamedTuple):
     """The interface, and the reason in a few words for the log."""
 
     interface: Interface
@@ -109,8 +107,7 @@ def _is_marked_coroutine(target: object) -> bool:
     return type(getattr(target, "_is_coroutine", None)) is object
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """How something may be called with positional arguments. `most` is infinite for *args."""
 
     least: int

@@ -1,4 +1,4 @@
-"""The vocabulary of the channel: everything that an arbiter and a worker tell each other, one dataclass each.
+"""The vocabulary of the channel: everything that an arbiter and a worker tell each other, one class each.
 
 Signals carry the commands that an operator may also give by hand (TERM, QUIT, USR1); whatever
 has content travels here, as one JSON object per line with the class name under "type".
@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_origin, get_type_hints
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """Worker: the application is loaded, lifespan startup is finished, the next thing is accept()."""
 
     boot_s: float
@@ -21,8 +20,7 @@ class Ready:
     serves_websocket: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BootFailed:
+class BootFailed(NamedTuple):
     """Worker: I cannot serve. `exit_code` is 3 or 4; `traceback` is the application's own, "" if there is none."""
 
     exit_code: int
@@ -30,29 +28,25 @@ class BootFailed:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Retire:
+class Retire(NamedTuple):
     """Worker: please replace me (max-requests, memory). It serves on until the arbiter sends TERM."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Draining:
+class Draining(NamedTuple):
     """Worker: no longer accepting, finishing what is under way."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """Worker made by a template: this is my pid. Always its first message."""
 
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class LoopBlocked:
+class LoopBlocked(NamedTuple):
     """Worker: for so long nothing else could run, because of this line."""
 
     where: str
@@ -95,7 +89,8 @@ _BY_NAME: dict[str, type[Message]] = {
 
 def encode(message: Message) -> bytes:
     """The line for one message, newline included."""
-    return json.dumps({"type": type(message).__name__, **asdict(message)}).encode() + b"\n"
+    fields = asdict(message) if isinstance(message, Shadowed) else message._asdict()
+    return json.dumps({"type": type(message).__name__, **fields}).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message | None:

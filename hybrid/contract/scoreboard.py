@@ -13,8 +13,8 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 ROW_BYTES = 64 * 1024
 CELL_BYTES = 320
@@ -57,8 +57,7 @@ class Word(IntEnum):
     """Requests answered 503 because there were too many, since boot."""
 
 
-@dataclass(frozen=True, slots=True)
-class InFlight:
+class InFlight(NamedTuple):
     """One request that a worker had begun and not ended."""
 
     started: float

@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hybrid.contract.scoreboard import ScoreRow
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from hybrid.contract.traffic import TrafficRow
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """One worker to make."""
 
     slot: int
@@ -30,8 +28,7 @@ class Order:
     """Monotonic."""
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(NamedTuple):
     """What the first worker of a release needs to leave a template behind."""
 
     socket: socket.socket
@@ -44,7 +41,7 @@ class Seat:
 
 def send_order(sock: socket.socket, order: Order, channel: int, box: int) -> None:
     """Raises OSError when the template is gone, or so far behind that its socket is full."""
-    socket.send_fds(sock, [json.dumps(asdict(order)).encode() + b"\n"], [channel, box])
+    socket.send_fds(sock, [json.dumps(order._asdict()).encode() + b"\n"], [channel, box])
 
 
 def receive_order(sock: socket.socket) -> tuple[Order, int, int] | None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import logging
 import socket
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hybrid.contract.channel import Channel
 from hybrid.contract.scoreboard import ScoreRow
@@ -46,8 +46,7 @@ class Listener:
         return self.socket.family == socket.AF_UNIX
 
 
-@dataclass(frozen=True, slots=True)
-class HookObjects:
+class HookObjects(NamedTuple):
     """The objects that this worker's hooks get."""
 
     server: ServerView

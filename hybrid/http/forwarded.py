@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 
 from hybrid.errors import ProtocolError
 
@@ -23,8 +23,7 @@ _pair = re.compile(
 _unescape = re.compile(rb"\\(.)", re.DOTALL).sub
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(NamedTuple):
     """One element of Forwarded: what one proxy said of the connection it accepted. "" is unsaid."""
 
     client: str = ""

@@ -10,9 +10,8 @@ the server itself, for load balancers: whether to send more. Pure; what was meas
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 from hybrid.http.request import Request
 from hybrid.settings import Settings
@@ -25,8 +24,7 @@ _UNITS: Final = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 """Seconds, milli-, micro- or nanoseconds since 1970: below these numbers. Proxies do not agree on one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a request is answered without the application."""
 
     status: int
@@ -35,8 +33,7 @@ class Verdict:
     """The client may come back later; else it has asked for nothing but this."""
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """How a worker and its siblings are doing."""
 
     active: int

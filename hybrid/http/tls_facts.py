@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     import ssl
@@ -23,8 +22,7 @@ _SHORT: Final = {
 """The names of attributes in RFC 4514 section 3; others go by OpenSSL's."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFacts:
+class TlsFacts(NamedTuple):
     """Of one connection."""
 
     version: str

@@ -7,9 +7,8 @@ this from anybody else must not decode it, since the bytes are then simply no HT
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final
+from typing import Final, NamedTuple
 
 from hybrid.errors import ProtocolError
 
@@ -19,8 +18,7 @@ _LONGEST_2 = 4096
 """Of the part behind the fixed 16 bytes: addresses take at most 216, the rest are extensions (TLVs)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proxied:
+class Proxied(NamedTuple):
     """The connection as the proxy accepted it."""
 
     client: tuple[str, int] | None

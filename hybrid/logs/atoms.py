@@ -14,9 +14,8 @@ import binascii
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol, TypeAlias, TypeVar, cast
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 
 class LoggedRequest(Protocol):
@@ -37,8 +36,7 @@ Render: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledFormat:
+class CompiledFormat(NamedTuple):
     """A format made into a function, and what that function wants to be given. `unknown` atoms print "-"."""
 
     render: Render

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Final, NamedTuple, TypeVar
 
 from hybrid.settings.kinds import Kind, Value
 
@@ -29,8 +28,7 @@ GROUPS = (
 """The subjects, in the order of help and documentation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One setting, apart from its name and type, which are the field's own.
 
     `flags` are its command-line spellings, the one to show first. `also` are other names for it in
@@ -62,20 +60,8 @@ class Entry:
         return "HYBRID_" + self.name.upper()
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """An entry before it knows its name: what `setting()` leaves in the field's metadata."""
-
-    kind: Kind
-    group: str
-    help: str
-    flags: tuple[str, ...] | None
-    also: tuple[str, ...]
-    platform: tuple[str, ...]
-    bare: str
-    is_common: bool
-    is_own: bool
-    shown_default: str
+_BY_NAME: Final = ("--",)
+"""In the place of flags: one, spelled as the name with dashes."""
 
 
 def setting(
@@ -84,7 +70,7 @@ def setting(
     group: str,
     help: str,
     *,
-    flags: tuple[str, ...] | None = None,
+    flags: tuple[str, ...] = _BY_NAME,
     also: tuple[str, ...] = (),
     platform: tuple[str, ...] = (),
     bare: str = "",
@@ -93,8 +79,8 @@ def setting(
     shown_default: str = "",
 ) -> T:
     """A dataclass field that is a setting. Without `flags` it gets one, spelled as its name with dashes."""
-    draft = _Draft(kind, group, help, flags, also, platform, bare, common, own, shown_default)
-    return dataclasses.field(default=default, metadata={KEY: draft})
+    nameless = Entry("", default, kind, group, help, flags, also, platform, bare, common, own, shown_default)
+    return dataclasses.field(default=default, metadata={KEY: nameless})
 
 
 def entries(settings: type) -> tuple[Entry, ...]:
@@ -103,22 +89,7 @@ def entries(settings: type) -> tuple[Entry, ...]:
     for field in dataclasses.fields(settings):
         if KEY not in field.metadata:  # no setting, but something that travels with them
             continue
-        draft: _Draft = field.metadata[KEY]
-        flags = draft.flags if draft.flags is not None else ("--" + field.name.replace("_", "-"),)
-        table.append(
-            Entry(
-                name=field.name,
-                default=cast("Value", field.default),  # setting() gives every field one
-                kind=draft.kind,
-                group=draft.group,
-                help=draft.help,
-                flags=flags,
-                also=draft.also,
-                platform=draft.platform,
-                bare=draft.bare,
-                is_common=draft.is_common,
-                is_own=draft.is_own,
-                shown_default=draft.shown_default,
-            )
-        )
+        nameless: Entry = field.metadata[KEY]
+        flags = nameless.flags if nameless.flags is not _BY_NAME else ("--" + field.name.replace("_", "-"),)
+        table.append(nameless._replace(name=field.name, flags=flags))
     return tuple(table)

@@ -8,13 +8,12 @@ accepted with one warning that says why it has no effect and what to use.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hybrid.settings.given import Given, Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(NamedTuple):
     """One of them. `quiet` are the values, in lower case, at which nothing is different, so that nothing is said."""
 
     name: str

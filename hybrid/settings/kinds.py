@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Value: TypeAlias = "str | int | float | bool | tuple[str, ...] | Opaque"
 
@@ -33,8 +33,7 @@ AUTO = "auto"
 """What the kind `workers` gives for "auto": the number is known only on the machine that runs it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """How one kind of value is read and described."""
 
     metavar: str

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from hybrid.errors import ProtocolError
 from hybrid.http.request import Request
@@ -24,8 +24,7 @@ _OURS = frozenset({b"upgrade", b"connection", b"content-length", b"transfer-enco
 """What the handshake itself says; the same from the application is left out, as in any other response."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(NamedTuple):
     """A valid opening handshake."""
 
     accept: bytes

@@ -7,8 +7,7 @@ WebSocket: see `masking`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 WINDOW_BITS: Final = 12
 """4 KiB windows instead of 32: a compressing connection then holds some 50 KiB instead of 300, for little loss."""
@@ -35,8 +34,7 @@ _ALLOWED: Final = {
 """Parameters of an offer, in the order of our answer: their values, and what we make of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compression:
+class Compression(NamedTuple):
     """The parameters of one connection. Windows are in bits, as zlib counts them."""
 
     answer: bytes
