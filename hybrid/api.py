@@ -72,7 +72,7 @@ def settings_of(
     resolved = resolve(values, environ, cwd, parse=parse_command_line)
     if isinstance(app, str):
         return resolved
-    return replace(resolved, settings=replace(resolved.settings, app_object=app))
+    return resolved._replace(settings=replace(resolved.settings, app_object=app))
 
 
 def _name_of(app: object) -> str:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from hybrid.arbiter.notify import Notifier
 
@@ -24,13 +25,12 @@ _LONGEST_NAME = 255
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(NamedTuple):
     """Descriptors that a service manager passed to this process."""
 
     activated: tuple[int, ...] = ()
     """Of its socket units."""
-    stored: Mapping[str, int] = field(default_factory=dict)
+    stored: Mapping[str, int] = MappingProxyType({})
     """What an arbiter before us had left with it, by bind value."""
 
 

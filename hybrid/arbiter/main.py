@@ -12,7 +12,6 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import hybrid
 from hybrid import logs
@@ -413,7 +412,7 @@ class Arbiter:
 
     def bequeath(self) -> tuple[Inheritance, Mapping[str, str]]:
         """What a successor gets, and its environment. Raises OSError."""
-        inheritance = replace(self._listeners.inheritance(os.getpid()), routes=self.crossings.routes.bequeath())
+        inheritance = self._listeners.inheritance(os.getpid())._replace(routes=self.crossings.routes.bequeath())
         return inheritance, {**os.environ, **self._notifier.environ}
 
     def executing(self) -> None:

@@ -15,8 +15,7 @@ whose doing it was:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from hybrid.arbiter.actions import Level
@@ -43,8 +42,7 @@ class Remains(NamedTuple):
     """Whether the out-of-memory killer did it; None where there is no counter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
+class Death(NamedTuple):
     """One record."""
 
     at: float
@@ -53,7 +51,7 @@ class Death:
     text: str
     """The line for the log."""
     stacks: str
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object]
 
     def as_json(self, now: float) -> dict[str, object]:
         """For `hybrid status`."""

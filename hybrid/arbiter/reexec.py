@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 from hybrid.arbiter.unpatched import fork
 
@@ -26,17 +26,16 @@ SUFFIX = ".2"
 _READY = b"ready\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Inheritance:
+class Inheritance(NamedTuple):
     """What the new arbiter gets from the old one."""
 
     pid: int
     """The old one's."""
     link: int
     """A descriptor: our end of the link."""
-    sockets: Mapping[str, int] = field(default_factory=dict)
+    sockets: Mapping[str, int]
     """Listening sockets by the bind value that asked for them."""
-    files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    files: Mapping[str, tuple[str, int]]
     """Socket files that the old one made: path and inode, by bind value."""
     activated: tuple[int, ...] = ()
     """Those that a service manager passed."""
@@ -115,7 +114,7 @@ def _execute(
         number = link.detach()
         for fd in (number, *inheritance.sockets.values()):
             os.set_inheritable(fd, True)
-        environ[VARIABLE] = json.dumps({**asdict(inheritance), "link": number})
+        environ[VARIABLE] = json.dumps({**inheritance._asdict(), "link": number})
         for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and an ignored signal stays so
             signal.signal(signum, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())

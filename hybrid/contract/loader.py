@@ -11,7 +11,9 @@ import importlib
 import os
 import sys
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 from hybrid.errors import AppLoadError
 from hybrid.settings import Settings
@@ -19,15 +21,14 @@ from hybrid.settings import Settings
 DEFAULT_ATTRIBUTES = ("application", "app")
 
 
-@dataclass(frozen=True, slots=True)
-class AppSpec:
+class AppSpec(NamedTuple):
     """APP taken apart. `attribute` is "" where the default is to be looked for; `is_call` marks a factory."""
 
     module: str
     attribute: str = ""
     is_call: bool = False
     args: tuple[object, ...] = ()
-    kwargs: dict[str, object] = field(default_factory=dict)
+    kwargs: Mapping[str, object] = MappingProxyType({})
 
 
 def parse_spec(app: str) -> AppSpec:

@@ -6,12 +6,10 @@ request asks first, and a server without hooks pays one comparison.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from hybrid.errors import SettingsError
 
@@ -41,8 +39,7 @@ _FEWEST = {"post_request": 2}
 """A hook that may take fewer arguments than it could be given."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
+class Hooks(NamedTuple):
     """What a settings file defined; None where it did not."""
 
     on_starting: Hook | None = None
@@ -79,7 +76,7 @@ def read_hooks(namespace: Mapping[str, object], where: str) -> Hooks:
     found = {name: namespace[name] for name in ARGUMENTS if namespace.get(name) is not None}
     if not found:
         return NO_HOOKS
-    return dataclasses.replace(NO_HOOKS, **{name: _checked(name, value, where) for name, value in found.items()})
+    return NO_HOOKS._replace(**{name: _checked(name, value, where) for name, value in found.items()})
 
 
 def _checked(name: str, value: object, where: str) -> Hook:

@@ -7,8 +7,8 @@ more layer; nothing else has to know it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from types import ModuleType
+from types import MappingProxyType, ModuleType
+from typing import NamedTuple
 
 from hybrid.errors import SettingsError
 from hybrid.settings import foreign
@@ -17,13 +17,12 @@ from hybrid.settings.given import Given, Origin
 from hybrid.settings.names import BY_NAME, BY_OTHER_NAME, did_you_mean, find, nearest, normal
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(NamedTuple):
     """Settings by name. `warnings` are for the log; `namespace` is all that a Python file defined, for its hooks."""
 
-    values: Mapping[str, Given] = field(default_factory=dict)
+    values: Mapping[str, Given] = MappingProxyType({})
     warnings: tuple[str, ...] = ()
-    namespace: Mapping[str, object] = field(default_factory=dict)
+    namespace: Mapping[str, object] = MappingProxyType({})
 
 
 def command_line(values: Mapping[str, object], kind: str = "command line", where: str = "") -> Layer:

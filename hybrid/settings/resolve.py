@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from dataclasses import replace
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 from hybrid.errors import SettingsError
 from hybrid.settings.cpus import usable_cpus
@@ -36,8 +37,7 @@ Parse: TypeAlias = "Callable[[Sequence[str]], Mapping[str, object]]"
 CMD_ARGS = "GUNICORN_CMD_ARGS"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """The settings, and for `hybrid config` where each came from."""
 
     settings: Settings
@@ -45,7 +45,7 @@ class Resolved:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What the operator should know and need not act upon."""
-    namespace: Mapping[str, object] = field(default_factory=dict)
+    namespace: Mapping[str, object] = MappingProxyType({})
     """What a Python settings file defined: its hooks are in here."""
 
 
@@ -70,7 +70,7 @@ def resolve(
         return resolved
     # Variables that are set already win, and --env, which the operator typed, wins over both.
     pairs = tuple(pair for pair in read_env_file(env_file, cwd) if pair.partition("=")[0] not in environ)
-    return replace(resolved, settings=replace(resolved.settings, raw_env=(*pairs, *resolved.settings.raw_env)))
+    return resolved._replace(settings=replace(resolved.settings, raw_env=(*pairs, *resolved.settings.raw_env)))
 
 
 def start_folder() -> str:
