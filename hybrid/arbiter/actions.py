@@ -5,8 +5,7 @@ No action waits. What an action learns comes back as an event.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from hybrid.arbiter.state import Child, Signal
@@ -68,13 +67,12 @@ class Discard(NamedTuple):
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class CloseListeners:
+class Simple(Enum):
+    """Of which there is nothing more to say."""
+
+    CLOSE_LISTENERS = 1
     """The arbiter stops: close them all, so that no connection queues where nobody will take it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReopenLogs:
+    REOPEN_LOGS = 2
     """Open the arbiter's own log files anew."""
 
 
@@ -129,8 +127,7 @@ Action = (
     | Measure
     | Dump
     | Discard
-    | CloseListeners
-    | ReopenLogs
+    | Simple
     | Announce
     | Say
     | LogSilence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -95,9 +95,13 @@ class Reload(NamedTuple):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """The operator wants every worker to finish and none to follow, until a resize or a reload (WINCH)."""
+class Command(Enum):
+    """What the operator may want without saying more."""
+
+    REST = 1
+    """Every worker is to finish and none to follow, until a resize or a reload (WINCH)."""
+    REOPEN = 2
+    """The log files were moved away."""
 
 
 class Resize(NamedTuple):
@@ -106,11 +110,6 @@ class Resize(NamedTuple):
     pool: str
     by: int = 0
     to: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reopen:
-    """The operator moved the log files away."""
 
 
 class Tick(NamedTuple):
@@ -138,7 +137,6 @@ Event = (
     | Stop
     | Reload
     | Resize
-    | Rest
-    | Reopen
+    | Command
     | Tick
 )

@@ -55,7 +55,7 @@ _COMMANDS: dict[int, ev.Event] = {
     signal.SIGINT: ev.Stop(is_graceful=False),
     signal.SIGQUIT: ev.Stop(is_graceful=False),
     signal.SIGHUP: ev.Reload(),
-    signal.SIGUSR1: ev.Reopen(),
+    signal.SIGUSR1: ev.Command.REOPEN,
     signal.SIGTTIN: ev.Resize(MAIN, 1),
     signal.SIGTTOU: ev.Resize(MAIN, -1),
 }
@@ -223,7 +223,7 @@ class Arbiter:
     def _take_signal(self, number: int) -> None:
         command = _COMMANDS.get(number)
         if number == signal.SIGWINCH and (self._is_daemon or self._upgrade.successor_pid):
-            command = ev.Rest()
+            command = ev.Command.REST
         if number == signal.SIGUSR2:
             self._log.info("Handling signal: usr2")
             problem = self.upgrade(leave=False)
@@ -296,9 +296,9 @@ class Arbiter:
                 self._children.dump(action.pid)
             case act.Discard():
                 self._discard(action.generation)
-            case act.CloseListeners():
+            case act.Simple.CLOSE_LISTENERS:
                 self._listeners.close_all_but(())
-            case act.ReopenLogs():
+            case act.Simple.REOPEN_LOGS:
                 logs.reopen()
             case act.Announce():
                 self._announce(action.state)

@@ -27,14 +27,13 @@ from hybrid.arbiter import policy
 from hybrid.arbiter.actions import (
     Action,
     Announce,
-    CloseListeners,
     Discard,
     Kill,
     Level,
     Load,
     LogDeath,
-    ReopenLogs,
     Say,
+    Simple,
 )
 from hybrid.arbiter.converge import (
     BOOT_TIMEOUT,
@@ -49,6 +48,7 @@ from hybrid.arbiter.converge import (
 )
 from hybrid.arbiter.events import (
     BootFailed,
+    Command,
     Drained,
     Event,
     Exited,
@@ -57,9 +57,7 @@ from hybrid.arbiter.events import (
     Measured,
     Ready,
     Reload,
-    Reopen,
     Resize,
-    Rest,
     Retiring,
     Spawned,
     SpawnFailed,
@@ -121,10 +119,10 @@ def _apply(state: State, event: Event, now: float, actions: Actions) -> State:
             return _reload(state, actions)
         case Resize():
             return _resize(state, event, actions)
-        case Rest():
+        case Command.REST:
             return _rest(state, actions)
-        case Reopen():
-            actions.append(ReopenLogs())
+        case Command.REOPEN:
+            actions.append(Simple.REOPEN_LOGS)
             actions.extend(Kill(child.pid, Signal.USR1) for child in state.children.values() if child.pid)
             return state
         case Tick():
@@ -262,7 +260,7 @@ def _stop(state: State, event: Stop, actions: Actions) -> State:
 
 
 def _begin_stop(state: State, actions: Actions) -> State:
-    actions += [Announce("STOPPING=1"), CloseListeners()]
+    actions += [Announce("STOPPING=1"), Simple.CLOSE_LISTENERS]
     return settle(state, state.trial, is_ok=False, text="Reload failed: the arbiter stops", actions=actions)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hybrid.arbiter.actions import Kill, Spawn
-from hybrid.arbiter.events import Exited, Loaded, Ready, Reload, Resize, Rest, Stop
+from hybrid.arbiter.events import Command, Exited, Loaded, Ready, Reload, Resize, Stop
 from hybrid.arbiter.state import Plan, Signal
 from tests.unit.arbiter.plays import Play, ready_workers
 
 
 def resting() -> Play:
-    play = ready_workers(101, 102).on(Rest()).does(Kill(101, Signal.TERM), Kill(102, Signal.TERM))
+    play = ready_workers(101, 102).on(Command.REST).does(Kill(101, Signal.TERM), Kill(102, Signal.TERM))
     return play.says("Resting").on(Exited(101, code=0), Exited(102, code=0)).does()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hybrid.arbiter.actions import (
     Announce,
-    CloseListeners,
     Discard,
     Dump,
     Exit,
@@ -12,19 +11,19 @@ from hybrid.arbiter.actions import (
     Load,
     LogDeath,
     LogSilence,
-    ReopenLogs,
     Settle,
+    Simple,
     Spawn,
 )
 from hybrid.arbiter.events import (
     BootFailed,
+    Command,
     Drained,
     Exited,
     Loaded,
     LoadFailed,
     Ready,
     Reload,
-    Reopen,
     Resize,
     Retiring,
     Spawned,
@@ -58,7 +57,7 @@ def test_service_manager_is_told_once_and_not_before_a_worker_is_ready() -> None
 def test_first_generation_that_cannot_load_ends_the_arbiter_with_4_and_kills_the_siblings() -> None:
     play = loaded(3).spawned(101, 102, 103)
     play.on(BootFailed(101, 4, "no module 'shop'", "Traceback ...")).does(
-        CloseListeners(), Kill(101, QUIT), Kill(102, QUIT), Kill(103, QUIT)
+        Simple.CLOSE_LISTENERS, Kill(101, QUIT), Kill(102, QUIT), Kill(103, QUIT)
     ).says("Traceback ...", "Reason: App failed to load.", "no module 'shop'")
     play.on(BootFailed(102, 4, "no module 'shop'", "Traceback ...")).does().says_nothing_of("Traceback")
     play.on(Exited(101, code=4), Exited(102, code=4)).does()
@@ -83,9 +82,9 @@ def test_settings_that_a_worker_refuses_end_the_arbiter_with_1() -> None:
 
 
 def test_exit_before_ready_without_a_reason_is_a_failure_to_boot() -> None:
-    loaded(1).spawned(101).on(Exited(101, code=0)).does(CloseListeners(), Exit(3)).says("exited with code 0")
-    loaded(1).spawned(101).on(Exited(101, code=4)).does(CloseListeners(), Exit(4))
-    loaded(1).spawned(101).on(Exited(101, code=77)).does(CloseListeners(), Exit(3))
+    loaded(1).spawned(101).on(Exited(101, code=0)).does(Simple.CLOSE_LISTENERS, Exit(3)).says("exited with code 0")
+    loaded(1).spawned(101).on(Exited(101, code=4)).does(Simple.CLOSE_LISTENERS, Exit(4))
+    loaded(1).spawned(101).on(Exited(101, code=77)).does(Simple.CLOSE_LISTENERS, Exit(3))
 
 
 def test_a_signal_before_ready_is_tried_again_but_not_for_ever() -> None:
@@ -93,7 +92,7 @@ def test_a_signal_before_ready_is_tried_again_but_not_for_ever() -> None:
     play.on(Exited(101, signal="SIGKILL")).does(spawn(0)).spawned(102)
     play.on(Exited(102, signal="SIGSEGV")).does().wakes_in(0.1)
     play.after(0.1).does(spawn(0)).spawned(103)
-    play.on(Exited(103, signal="SIGSEGV")).does(CloseListeners(), Exit(3)).says("ended by SIGSEGV")
+    play.on(Exited(103, signal="SIGSEGV")).does(Simple.CLOSE_LISTENERS, Exit(3)).says("ended by SIGSEGV")
 
 
 def test_one_ready_worker_is_enough_to_keep_the_arbiter_when_a_sibling_cannot_boot() -> None:
@@ -230,12 +229,12 @@ def test_boot_has_its_own_deadline() -> None:
 def test_first_generation_that_hangs_at_boot_ends_the_arbiter() -> None:
     play = loaded(1, boot_timeout_s=5.0).spawned(101).wakes_in(5.0)
     play.after(5.0).does(Kill(101, ABRT))
-    play.on(Exited(101, signal="SIGABRT")).does(CloseListeners(), Exit(3)).says("--boot-timeout")
+    play.on(Exited(101, signal="SIGABRT")).does(Simple.CLOSE_LISTENERS, Exit(3)).says("--boot-timeout")
 
 
 def test_draining_worker_is_killed_a_little_after_the_graceful_time() -> None:
     play = ready_workers(101, graceful_timeout_s=10.0, timeout_s=0.0).on(Stop(is_graceful=True))
-    play.does(CloseListeners(), Kill(101, TERM)).wakes_in(10.8)
+    play.does(Simple.CLOSE_LISTENERS, Kill(101, TERM)).wakes_in(10.8)
     play.after(10.8).does(Dump(101)).wakes_in(0.2)
     play.after(0.1).does()
     play.after(0.125).does(Kill(101, KILL))
@@ -368,7 +367,7 @@ def test_ttou_ends_a_worker_that_is_still_booting_rather_than_one_that_serves() 
 
 
 def test_reopen_reaches_every_worker() -> None:
-    ready_workers(101, 102).on(Reopen()).does(ReopenLogs(), Kill(101, Signal.USR1), Kill(102, Signal.USR1))
+    ready_workers(101, 102).on(Command.REOPEN).does(Simple.REOPEN_LOGS, Kill(101, Signal.USR1), Kill(102, Signal.USR1))
 
 
 # stop -------------------------------------------------------------------------------------------------------
@@ -376,32 +375,34 @@ def test_reopen_reaches_every_worker() -> None:
 
 def test_graceful_stop_waits_for_the_workers() -> None:
     play = ready_workers(101, 102).on(Stop(is_graceful=True))
-    play.does(Announce("STOPPING=1"), CloseListeners(), Kill(101, TERM), Kill(102, TERM))
+    play.does(Announce("STOPPING=1"), Simple.CLOSE_LISTENERS, Kill(101, TERM), Kill(102, TERM))
     play.on(Exited(101, code=0)).does()
     play.on(Exited(102, code=0)).does(Exit(0))
 
 
 def test_every_further_signal_hardens_the_stop() -> None:
-    play = ready_workers(101).on(Stop(is_graceful=True)).does(CloseListeners(), Kill(101, TERM))
+    play = ready_workers(101).on(Stop(is_graceful=True)).does(Simple.CLOSE_LISTENERS, Kill(101, TERM))
     play.on(Stop(is_graceful=True)).does(Kill(101, QUIT)).wakes_in(1.8)
     play.on(Stop(is_graceful=True)).does(Kill(101, KILL))
     play.on(Stop(is_graceful=True)).does()
 
 
 def test_quick_stop_kills_what_does_not_go() -> None:
-    play = ready_workers(101).on(Stop(is_graceful=False)).does(CloseListeners(), Kill(101, QUIT))
+    play = ready_workers(101).on(Stop(is_graceful=False)).does(Simple.CLOSE_LISTENERS, Kill(101, QUIT))
     play.after(2.0).does(Kill(101, KILL))
 
 
 def test_stop_while_booting_and_spawning_ends_everything() -> None:
-    play = loaded(2).on(Spawned(0, 101)).on(Stop(is_graceful=True)).does(CloseListeners(), Kill(101, TERM))
+    play = loaded(2).on(Spawned(0, 101)).on(Stop(is_graceful=True)).does(Simple.CLOSE_LISTENERS, Kill(101, TERM))
     play.on(Spawned(1, 102)).does(Kill(102, TERM))
     play.on(Exited(101, code=0), Exited(102, code=0)).does(Exit(0))
 
 
 def test_stop_during_a_reload_spawns_nothing_more() -> None:
     play = ready_workers(101)
-    reloaded(play).spawned(201).on(Stop(is_graceful=True)).does(CloseListeners(), Kill(101, TERM), Kill(201, TERM))
+    reloaded(play).spawned(201).on(Stop(is_graceful=True)).does(
+        Simple.CLOSE_LISTENERS, Kill(101, TERM), Kill(201, TERM)
+    )
     play.on(Ready(201)).on(Reload(), Resize("main", 1), Loaded(2, {"main": Plan(size=5)})).does()
 
 
@@ -412,7 +413,7 @@ def test_nothing_is_decided_after_exit() -> None:
 
 
 def test_stop_without_any_worker_exits_at_once() -> None:
-    Play().on(Stop(is_graceful=True)).does(CloseListeners(), Exit(0))
+    Play().on(Stop(is_graceful=True)).does(Simple.CLOSE_LISTENERS, Exit(0))
 
 
 # pools ------------------------------------------------------------------------------------------------------

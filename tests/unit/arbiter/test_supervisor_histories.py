@@ -10,6 +10,7 @@ from hybrid.arbiter.actions import Abandon, Exit, Kill, Load, Spawn
 from hybrid.arbiter.converge import converge
 from hybrid.arbiter.events import (
     BootFailed,
+    Command,
     Drained,
     Event,
     Exited,
@@ -18,7 +19,6 @@ from hybrid.arbiter.events import (
     Measured,
     Ready,
     Reload,
-    Reopen,
     Resize,
     Retiring,
     Spawned,
@@ -173,7 +173,7 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
-        self.happen(Reopen())
+        self.happen(Command.REOPEN)
 
     @precondition(lambda self: self.stops < 2)
     @rule(is_graceful=st.booleans(), really=st.integers(0, 5))
