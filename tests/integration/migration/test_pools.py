@@ -133,7 +133,7 @@ def test_pool_whose_workers_are_killed_and_cannot_boot_costs_the_other_no_reques
         (pools.folder / "broken-modern").touch()
         for pid in pools.workers("modern"):
             os.kill(pid, signal.SIGKILL)
-        server.log.wait(r"Worker cannot boot: .*pool=modern", timeout=WAIT_S)
+        server.log.wait(r"class=boot .*pool=modern", timeout=WAIT_S)  # no more is said of it in a pool that is degraded
         server.log.wait(r"Pool modern: degraded", timeout=WAIT_S)
         load.wait_for("legacy", 300)
         assert pools.status("legacy")["state"] == "serving"
