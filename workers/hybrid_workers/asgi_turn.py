@@ -124,8 +124,10 @@ class Turn:
                     connection.go_ahead()
                 else:
                     connection.set_out()
-            except Exception as error:
+            except BaseException as error:  # DeadlineExceeded is none of those that end a loop: others are behind it
                 self._fail(connection, error)
+                if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    raise
 
     def queue(self, connection: InTurn) -> None:
         """While `is_calling`: it has gone ahead, and is to set out."""
@@ -146,7 +148,10 @@ class Turn:
         try:
             for call, coroutine in calls:
                 self._own = context = self._context.copy()
-                call.task = _Task(coroutine, loop=self._loop, name="call", context=context)
+                try:
+                    call.task = _Task(coroutine, loop=self._loop, name="call", context=context)
+                except Exception as error:  # out of memory; the deadline answers for it
+                    self._loop.call_exception_handler({"message": "no task for a call", "exception": error})
         finally:
             self._own = None
             if before is None:
@@ -173,7 +178,7 @@ class Turn:
             for context, step in steps:  # one has raised what ends the loop; if it goes on, so do those behind it
                 self._call_soon(step, context=context)
 
-    def _fail(self, connection: InTurn, error: Exception) -> None:
+    def _fail(self, connection: InTurn, error: BaseException) -> None:
         """As a loop does when a protocol raises."""
         what = {"message": "exception in a protocol", "exception": error, "transport": connection.transport}
         self._loop.call_exception_handler(what)

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import pytest
 
+from hybrid.errors import DeadlineExceeded
+from hybrid_workers import asgi_turn
 from hybrid_workers.asgi import new_loop
 from hybrid_workers.asgi_connection import HttpConnection
 from hybrid_workers.asgi_outbox import Outbox, Sender
@@ -33,16 +35,19 @@ class Played(HttpConnection):
         self.events = events
         self.name = name
         self.call = call
+        self.is_asked = False
         self.fails_at = ""
+        self.fails_with: BaseException = ZeroDivisionError()
         self.task: asyncio.Task[None] | None = None
         self.transport: Any = Transport()
 
     def look(self) -> None:
         self._note("look")
+        self.is_asked = self.call is not None
 
     def go_ahead(self) -> None:
         self._note("go ahead")
-        if self.call is not None:
+        if self.is_asked:
             self.turn.queue(self)
 
     def set_out(self) -> None:
@@ -53,7 +58,7 @@ class Played(HttpConnection):
     def _note(self, what: str) -> None:
         self.events.append(f"{what} {self.name}")
         if self.fails_at == what:
-            raise ZeroDivisionError(what)
+            raise self.fails_with
 
 
 class Stage:
@@ -132,19 +137,42 @@ def test_a_call_that_waits_can_be_cancelled(stage: Stage) -> None:
         stage.loop.run_until_complete(waiting.task)
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError(), DeadlineExceeded()])
 @pytest.mark.parametrize("step", ["look", "go ahead", "set out"])
-def test_what_one_connection_raises_ends_that_one_alone(stage: Stage, step: str) -> None:
-    bad = stage.add("bad", stage.call("bad") if step == "set out" else None)
-    bad.fails_at = step
-    good = stage.add("good", stage.call("good"))
+def test_what_one_connection_raises_ends_that_one_alone(stage: Stage, step: str, error: BaseException) -> None:
+    before = stage.add("before", stage.call("before"))
+    bad = stage.add("bad", stage.call("bad"))
+    bad.fails_at, bad.fails_with = step, error
+    behind = stage.add("behind", stage.call("behind"))
     stage.turns()
-    assert stage.events[-1] == "call good"
-    assert bad.transport.is_aborted
-    if bad.call is not None:
-        bad.call.close()
-    assert not good.transport.is_aborted
+    assert stage.events[-2:] == ["call before", "call behind"]
+    assert [one.transport.is_aborted for one in (before, bad, behind)] == [False, True, False]
     (told,) = stage.told
-    assert isinstance(told["exception"], ZeroDivisionError)
+    assert told["exception"] is error
+    assert bad.call is not None
+    bad.call.close()
+
+
+def test_a_call_for_which_there_is_no_task_is_told_and_stops_no_other(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = asyncio.Task
+    results: list[Any] = [MemoryError()]
+
+    def task(*args: Any, **named: Any) -> asyncio.Task[None]:
+        if results:
+            raise results.pop()
+        return made(*args, **named)
+
+    monkeypatch.setattr(asgi_turn, "_Task", task)
+    bad, behind = stage.add("bad", stage.call("bad")), stage.add("behind", stage.call("behind"))
+    stage.turns()
+    assert stage.events[-1] == "call behind"
+    assert (bad.task is None, behind.task is None) == (True, False)
+    (told,) = stage.told
+    assert isinstance(told["exception"], MemoryError)
+    assert bad.call is not None
+    bad.call.close()
 
 
 def test_what_ends_the_loop_does_not_lose_the_calls_behind_it(stage: Stage) -> None:
