@@ -32,7 +32,9 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-@pytest.mark.parametrize("stranger", [1, os.getppid(), os.getpid(), -1, 1 << 40])
+@pytest.mark.parametrize(
+    "stranger", [1, os.getppid(), os.getpid(), -1, 1 << 40], ids=["init", "parent", "self", "-1", "2**40"]
+)
 def test_a_new_worker_that_names_a_process_of_somebody_else_is_not_believed(children: Children, stranger: int) -> None:
     ours, theirs = Channel.pair()
     children.unborn[0] = Unborn(Spawn("main", 0, 0), ours, -1)

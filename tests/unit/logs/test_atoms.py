@@ -72,6 +72,7 @@ def line(
         ("", ""),
         ("%(s)5s|%(m)-6s|%(D)d|%(B)010d", "  200|GET   |1234567|0000001234"),
     ],
+    ids=lambda text: text.replace(str(os.getpid()), "pid"),
 )
 def test_atom(text: str, expected: str) -> None:
     environ = {"wsgi.url_scheme": "http", "REMOTE_USER": "me"}

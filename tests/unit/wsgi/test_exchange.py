@@ -104,7 +104,9 @@ def test_a_list_of_one_is_one_write_with_its_length() -> None:
     assert played.body == b"hello"
 
 
-@pytest.mark.parametrize("result", [[], (), [b""], iter([]), iter([b"", b""])], ids=repr)
+@pytest.mark.parametrize(
+    "result", [[], (), [b""], iter([]), iter([b"", b""])], ids=["[]", "()", "[b'']", "iterator", "empty pieces"]
+)
 def test_an_empty_iterable_is_an_empty_answer(result: object) -> None:
     played = Played(answering(result))
     assert "content-length: 0" in played.head
