@@ -40,8 +40,12 @@ demo: setup
 	@$(BIN)/python examples/demo.py
 
 # TESTS narrows it: make test TESTS=tests/unit
+# Tests of processes wait more than they compute, so there is one process more than there are processors; JOBS=0 is one
+# after the other. They start some thousand interpreters, which would compile all of hybrid each where none may write it.
+JOBS ?= $(shell expr $$(nproc) + 1)
 test: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS) $(TESTS)
+	@$(BIN)/python -m compileall -q hybrid workers
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS) $(TESTS)
 
 # A copy, since what is compiled hides later changes of its source.
 COMPILED := build/compiled
