@@ -143,10 +143,11 @@ class Answering(RequestCycle):
     def ended(self, error: BaseException | None) -> None:
         """The application has returned, or raised this. Puts right what it leaves undone."""
         try:
-            if error is not None:
+            if error is None:
+                if not self.response.is_complete and not self.is_disconnected:
+                    self._unfinished()
+            elif not isinstance(error, GeneratorExit):  # the loop is closed: nothing can be sent any more
                 self._failed(error)
-            elif not self.response.is_complete and not self.is_disconnected:
-                self._unfinished()
         finally:
             self._connection.on_ended(self)
 
@@ -243,9 +244,7 @@ class Answering(RequestCycle):
     def _failed(self, error: BaseException) -> None:
         """The application raised. The log gets it once; the client gets what can still be told."""
         connection = self._connection
-        if isinstance(error, GeneratorExit):
-            pass  # the loop is closed and the coroutine thrown away: nothing can be sent any more
-        elif self.is_cancelled:
+        if self.is_cancelled:
             connection.on_broken(self)
         elif self.overdue_at and isinstance(error, (CancelledError, DeadlineExceeded)):
             self._apologise()  # the log knows

@@ -145,7 +145,7 @@ class Receiver:
     def _check_partial(self, data: bytes) -> None:
         """Refuse at once what can no longer become a head, or has grown beyond the limits."""
         limits = self._limits
-        if (data[0] not in _TCHARS and data != b"\x16") or data.find(b"\r\n\r\n", 0, 7) > 0:
+        if (data[0] not in _TCHARS and data != b"\x16") or data.find(_END, 0, 7) > 0:
             raise no_request_line(data)
         line_end = data.find(b"\r\n", 0, limits.request_line + 2)
         if line_end < 0 and len(data) > limits.request_line + 1:

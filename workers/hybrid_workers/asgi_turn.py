@@ -29,7 +29,7 @@ _Task = asyncio.Task
 
 
 class InTurn(Sender):
-    """A connection whose requests are served together with others'."""
+    """A connection whose requests are served together with others'. Not abstract: a compiled class cannot be."""
 
     __slots__ = ()
 
